@@ -1,0 +1,1 @@
+//! Holdfast: an authorization gateway for machine payments.
