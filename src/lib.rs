@@ -1,1 +1,3 @@
 //! Holdfast: an authorization gateway for machine payments.
+
+pub mod kernel;

@@ -1,0 +1,230 @@
+//! Facts that happened to one shard: the only thing journalled. Their encoding is the journal's format, so variants and fields
+//! are only ever appended. All events of one turn share the turn's moment, which is kept once beside them.
+
+use bincode::{Decode, Encode};
+
+use super::{
+    Amount, Duration, Protocol, Timestamp,
+    id::{AgentId, AgentIndex, AuthorizationId, KeyId, NameId, OperationId, PolicyId, SessionNumber},
+    options::Options,
+    outcome::{Booking, ViolationKind},
+    policy::PolicySource,
+    reason::Reasons,
+    request::{AgentStatus, KeySource, WalletSource},
+};
+
+/// One fact about one shard.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Event {
+    /// The shard met a recipient or service for the first time; its [`NameId`] is the count of names before.
+    NameMet(Box<str>),
+    /// A hold was placed.
+    Approved(Approved),
+    /// Payments were denied; floods are counted together.
+    Denied(Denied),
+    /// A capture was booked.
+    Captured(CaptureBooked),
+    /// A hold was released by its caller.
+    Voided(AgentIndex, AuthorizationId),
+    /// A hold was released by time.
+    Expired(AgentIndex, AuthorizationId),
+    /// A hold lasts longer.
+    Extended(Extended),
+    /// A hold is larger.
+    Increased(Increased),
+    /// Captured spend came back.
+    Refunded(RefundBooked),
+    /// A payment was reported by its facts.
+    Recorded(Box<RecordBooked>),
+    /// A session began.
+    SessionOpened(SessionOpened),
+    /// The first name seen for a session that had none.
+    SessionNamed(AgentIndex, SessionNumber, Box<str>),
+    /// A session ended, and what was left of it was released.
+    SessionClosed(AgentIndex, SessionNumber),
+    /// A session that was long over is remembered no more.
+    SessionForgotten(AgentIndex, SessionNumber),
+    /// The oldest finished holds and operations are remembered no more: this many of each.
+    HistoryForgotten {
+        /// Holds.
+        holds: u32,
+        /// Operations.
+        operations: u32,
+    },
+    /// The unknown hold that a crash left on an agent has run out.
+    UnknownExpired(AgentIndex),
+    /// An agent exists; its index is the count of agents before.
+    AgentCreated(Box<AgentCreated>),
+    /// An agent is different; what is absent stays.
+    AgentUpdated(AgentIndex, Option<AgentStatus>, Option<Box<str>>, Option<Amount>),
+    /// An agent has this wallet.
+    WalletPut(AgentIndex, Box<WalletSource>),
+    /// A credential is known.
+    KeyIssued(Box<KeySource>),
+    /// A credential is worthless.
+    KeyRevoked(KeyId),
+    /// A policy is in force, as of this revision of the catalogue.
+    PolicyPut(Box<PolicySource>, u32),
+    /// A policy is no longer in force, as of this revision of the catalogue.
+    PolicyRemoved(PolicyId, u32),
+    /// Decisions depend on these options from now on.
+    OptionsSet(Box<Options>),
+    /// A process took the shard over. Every agent whose lease the process before it had armed gets an unknown hold of that lease.
+    Started {
+        /// Counts the starts, from 1.
+        incarnation: u32,
+    },
+    /// The process let the shard go with everything durable: no lease is armed any more.
+    Stopped,
+    /// The digest of the whole state before this event; a replay must come to the same.
+    Checkpoint([u8; 32]),
+}
+
+/// A hold was placed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request and of the approval")]
+pub struct Approved {
+    pub agent: AgentIndex,
+    pub id: AuthorizationId,
+    pub amount: Amount,
+    pub protocol: Protocol,
+    pub recipient: NameId,
+    pub service: Option<NameId>,
+    pub session: SessionNumber,
+    /// Whether the session is an envelope whose deposit the hold draws from.
+    pub from_deposit: bool,
+    /// Whether the hold *is* the deposit of the session.
+    pub deposit: bool,
+    pub wallet: Option<u8>,
+    /// From the turn's moment.
+    pub expires_after: Duration,
+    pub remaining: Option<Amount>,
+    pub available: Option<Amount>,
+    pub reasons: Reasons,
+    pub policy_revision: u32,
+    /// Of the request's content, to recognise a repeated id.
+    pub fingerprint: u64,
+    /// Whether this approval arms the agent's lease.
+    pub arms: bool,
+}
+
+/// Payments were denied.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Denied {
+    /// Whose.
+    pub agent: AgentIndex,
+    /// The first reason.
+    pub kind: ViolationKind,
+    /// How many.
+    pub count: u32,
+    /// All of them together.
+    pub amount: Amount,
+    /// The session that they were asked for, where it exists: it counts as a request in it.
+    pub session: SessionNumber,
+}
+
+/// A capture was booked.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct CaptureBooked {
+    pub agent: AgentIndex,
+    pub id: AuthorizationId,
+    pub operation: OperationId,
+    pub amount: Amount,
+    pub last: bool,
+}
+
+/// A hold lasts longer.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request and of the answer")]
+pub struct Extended {
+    pub agent: AgentIndex,
+    pub id: AuthorizationId,
+    pub operation: OperationId,
+    pub by: Duration,
+    pub expires_at: Timestamp,
+}
+
+/// A hold is larger.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request and of the answer")]
+pub struct Increased {
+    pub agent: AgentIndex,
+    pub id: AuthorizationId,
+    pub operation: OperationId,
+    pub by: Amount,
+    pub remaining: Option<Amount>,
+}
+
+/// Captured spend came back.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct RefundBooked {
+    pub agent: AgentIndex,
+    pub id: AuthorizationId,
+    pub operation: OperationId,
+    pub amount: Amount,
+}
+
+/// A payment was reported by its facts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct RecordBooked {
+    pub agent: AgentIndex,
+    /// How it was booked; never [`Booking::Duplicate`].
+    pub booking: Booking,
+    /// The hold that is captured, or the deposit that is drawn from.
+    pub authorization: Option<AuthorizationId>,
+    /// Names the payment, where anything does.
+    pub operation: Option<OperationId>,
+    pub amount: Amount,
+    pub protocol: Protocol,
+    pub recipient: NameId,
+    pub service: Option<NameId>,
+    pub session: SessionNumber,
+    pub wallet: Option<u8>,
+    pub calls: u32,
+}
+
+/// A session began.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct SessionOpened {
+    pub agent: AgentIndex,
+    pub number: SessionNumber,
+    pub protocol: Protocol,
+    pub kind: SessionKind,
+    /// The client's name for it; empty where it has none (yet).
+    pub name: Box<str>,
+}
+
+/// What kind of session.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum SessionKind {
+    /// The x402 session of requests that name none.
+    Implicit,
+    /// A task run: payments of one name, limited by rules only.
+    Run,
+    /// A deposit that charges draw from.
+    Envelope {
+        /// Who may draw.
+        recipient: NameId,
+        /// For which service.
+        service: NameId,
+        /// The hold that is the deposit.
+        deposit: AuthorizationId,
+        /// When it ends by itself.
+        ends_at: Timestamp,
+    },
+}
+
+/// An agent exists.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct AgentCreated {
+    pub id: AgentId,
+    pub name: Box<str>,
+    pub agent_type: Box<str>,
+    pub status: AgentStatus,
+    pub lease: Option<Amount>,
+}

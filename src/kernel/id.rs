@@ -1,0 +1,163 @@
+//! Names for things: each identifier is a type of its own, so that one cannot stand where another belongs.
+
+use std::{fmt, str::FromStr};
+
+use bincode::{Decode, Encode};
+use thiserror::Error;
+
+/// Why a text is not an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("expected `{prefix}` followed by {digits} hexadecimal digits")]
+pub struct IdError {
+    prefix: &'static str,
+    digits: usize,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($int:ty), $prefix:literal, $digits:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+        pub struct $name(pub $int);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{:0", stringify!($digits), "x}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let error = IdError { prefix: $prefix, digits: $digits };
+                let digits = text.strip_prefix($prefix).ok_or(error.clone())?;
+                if digits.len() != $digits || !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                    return Err(error);
+                }
+                <$int>::from_str_radix(digits, 16).map($name).map_err(|_| error)
+            }
+        }
+    };
+}
+
+id! {
+    /// An agent, the payer.
+    AgentId(u128), "agt_", 32
+}
+id! {
+    /// A hold, chosen by whoever asks for it; unique within its agent.
+    AuthorizationId(u128), "auth_", 32
+}
+id! {
+    /// One write of a client (a capture, a refund, ...), chosen by the client so that a retry is recognised. Unique within its agent.
+    OperationId(u128), "op_", 32
+}
+id! {
+    /// A policy.
+    PolicyId(u128), "pol_", 32
+}
+id! {
+    /// A credential: the first half of the hash of its secret, so it says nothing about the secret.
+    KeyId(u64), "key_", 16
+}
+
+impl OperationId {
+    /// The operation that a payment id of the rail (x402 `payment-identifier`, an MPP credential id) names:
+    /// reporting the same payment twice is the same operation.
+    #[must_use]
+    pub fn of_payment(payment_id: &str) -> OperationId {
+        OperationId(digest(&["payment", payment_id]))
+    }
+
+    /// The operation that a client's idempotency key names.
+    #[must_use]
+    pub fn of_key(idempotency_key: &str) -> OperationId {
+        OperationId(digest(&["key", idempotency_key]))
+    }
+
+    /// A payment without an id of its own: one settlement hash may pay for many calls, so recipient, resource and amount belong to its name.
+    #[must_use]
+    pub fn of_settlement(transaction: &str, recipient: &str, resource: &str, amount: super::Amount) -> OperationId {
+        OperationId(digest(&["settlement", transaction, recipient, resource, &amount.micros().to_string()]))
+    }
+}
+
+impl AuthorizationId {
+    /// The hold that a client's idempotency key names.
+    #[must_use]
+    pub fn of_key(idempotency_key: &str) -> AuthorizationId {
+        AuthorizationId(digest(&["authorization", idempotency_key]))
+    }
+}
+
+/// 128 bits of a collision-resistant hash over length-prefixed parts: a merchant who could make two payment ids collide
+/// could hide one of the payments.
+fn digest(parts: &[&str]) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let mut first = [0; 16];
+    hasher.finalize_xof().fill(&mut first);
+    u128::from_le_bytes(first)
+}
+
+/// Which shard; dense from zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct ShardId(pub u16);
+
+/// An agent's place within its shard; dense from zero, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct AgentIndex(pub u32);
+
+/// A text (recipient or service) that a shard has met, by order of first meeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct NameId(pub u32);
+
+impl NameId {
+    /// A text that the shard had no room for.
+    pub const UNKNOWN: NameId = NameId(u32::MAX);
+}
+
+/// One of an agent's sessions, by order of opening; zero means none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct SessionNumber(pub u32);
+
+impl SessionNumber {
+    /// Not in a session.
+    pub const NONE: SessionNumber = SessionNumber(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_print_and_parse_back() {
+        let id = AgentId(0x1234);
+        assert_eq!(id.to_string(), "agt_00000000000000000000000000001234");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in
+            ["", "agt_", "agt_1234", "auth_00000000000000000000000000001234", "agt_0000000000000000000000000000123G"]
+        {
+            assert!(bad.parse::<AgentId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn operations_of_different_origin_never_meet() {
+        assert_ne!(OperationId::of_payment("a"), OperationId::of_key("a"));
+        let amount = crate::kernel::Amount::from_units(1);
+        assert_ne!(
+            OperationId::of_settlement("ab", "c", "d", amount),
+            OperationId::of_settlement("a", "bc", "d", amount)
+        );
+    }
+}

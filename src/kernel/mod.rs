@@ -1,0 +1,31 @@
+//! What is decided. Pure: no input or output, no clock, no randomness, no async, no logging.
+//!
+//! A shard's [`State`] is asked with [`State::decide`], which changes nothing and returns the answer and the events; the events are
+//! applied with [`State::apply`]. Applying the same events to the same state always gives the same state, so a shard is recovered by
+//! replaying its journal. `docs/SEMANTICS.md` states the rules.
+
+pub mod amount;
+pub mod event;
+pub mod id;
+pub mod name;
+mod operation;
+pub mod options;
+pub mod outcome;
+pub mod policy;
+pub mod protocol;
+pub mod reason;
+pub mod request;
+pub mod state;
+pub mod time;
+mod violation;
+
+pub use amount::{Amount, AmountError};
+pub use event::Event;
+pub use id::{AgentId, AgentIndex, AuthorizationId, KeyId, NameId, OperationId, PolicyId, SessionNumber, ShardId};
+pub use name::{Name, NameError};
+pub use options::Options;
+pub use outcome::{Failure, Outcome};
+pub use protocol::Protocol;
+pub use request::Request;
+pub use state::{Lease, State};
+pub use time::{Duration, Period, Timestamp};

@@ -1,0 +1,211 @@
+//! What operators do: agents, wallets, credentials, options.
+
+use crate::kernel::{
+    AgentIndex, Amount, Event, Failure, KeyId, Options, Outcome, Timestamp,
+    event::AgentCreated,
+    request::{AgentStatus, CreateAgent, KeySource, UpdateAgent, WalletSource},
+    state::{
+        State,
+        agent::{Agent, Wallet},
+        rebuilt::Rebuilt,
+        window::{Weight, Windows},
+    },
+};
+
+/// The longest text in the description of an agent, a wallet or a key, in bytes.
+const TEXT_BYTES_MAX: usize = 256;
+/// The most agents that one platform key lists, and scopes that one key has.
+const KEY_ENTRIES_MAX: usize = 10_000;
+
+impl State {
+    pub(crate) fn create_agent(&self, asked: &CreateAgent<'_>, events: &mut Vec<Event>) -> Result<Outcome, Failure> {
+        short(asked.name, "name")?;
+        short(asked.agent_type, "agentType")?;
+        if let Some(index) = self.by_id.get(&asked.id) {
+            let agent = self.agent(*index)?;
+            let same = *agent.name == *asked.name && *agent.agent_type == *asked.agent_type;
+            return if same { Ok(Outcome::AgentCreated(*index)) } else { Err(Failure::IdReused) };
+        }
+        full("agents of the shard", self.agents.len(), self.options.maxima.agents)?;
+        events.push(Event::AgentCreated(Box::new(AgentCreated {
+            id: asked.id,
+            name: asked.name.into(),
+            agent_type: asked.agent_type.into(),
+            status: asked.status,
+            lease: asked.lease,
+        })));
+        Ok(Outcome::AgentCreated(AgentIndex(self.agents.len() as u32)))
+    }
+
+    pub(crate) fn agent_created(&mut self, now: Timestamp, event: &AgentCreated) {
+        let index = AgentIndex(self.agents.len() as u32);
+        let before = self.by_id.insert(event.id, index);
+        assert!(before.is_none(), "INVARIANT: an agent is created once");
+        self.agents.push(Agent {
+            id: event.id,
+            name: event.name.clone(),
+            agent_type: event.agent_type.clone(),
+            status: event.status,
+            created_at: now,
+            windows: Windows::default(),
+            services: Vec::new(),
+            wallets: Vec::new(),
+            sessions: Vec::new(),
+            sessions_opened: 0,
+            velocities: Vec::new(),
+            unknown: Vec::new(),
+            unattributed: Amount::ZERO,
+            denied: 0,
+            own_lease: event.lease,
+            lease_amount: Amount::ZERO,
+            lease_count: 0,
+            armed_in: 0,
+            open_holds: Rebuilt::default(),
+            program: Rebuilt(self.catalogue.program_of(event.id)),
+        });
+        self.refresh(index);
+    }
+
+    pub(crate) fn update_agent(
+        &self,
+        index: AgentIndex,
+        asked: &UpdateAgent<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, Failure> {
+        let agent = self.agent(index)?;
+        short(asked.name.unwrap_or_default(), "name")?;
+        if agent.status == AgentStatus::Revoked && asked.status.is_some_and(|status| status != AgentStatus::Revoked) {
+            return Err(Failure::Invalid { field: "status", expected: "`REVOKED`: a revoked agent never pays again" });
+        }
+        events.push(Event::AgentUpdated(index, asked.status, asked.name.map(Into::into), asked.lease));
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn agent_updated(
+        &mut self,
+        index: AgentIndex,
+        status: Option<AgentStatus>,
+        name: Option<&str>,
+        lease: Option<Amount>,
+    ) {
+        let agent = self.agent_mut(index);
+        agent.status = status.unwrap_or(agent.status);
+        agent.own_lease = lease.or(agent.own_lease);
+        if let Some(name) = name {
+            agent.name = name.into();
+        }
+        self.refresh(index);
+    }
+
+    pub(crate) fn put_wallet(
+        &self,
+        index: AgentIndex,
+        wallet: &WalletSource,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, Failure> {
+        let agent = self.agent(index)?;
+        if wallet.id.is_empty() || wallet.id.len() > super::authorize::LABEL_BYTES_MAX {
+            return Err(Failure::Invalid { field: "walletId", expected: "1 to 128 bytes" });
+        }
+        for (text, field) in
+            [(&wallet.address, "address"), (&wallet.chain_id, "chainId"), (&wallet.custody, "custodyType")]
+        {
+            short(text, field)?;
+        }
+        if wallet.allowed_hours.is_some_and(|(from, to)| from > 24 || to > 24) {
+            return Err(Failure::Invalid { field: "allowedHoursStart", expected: "hours from 0 to 24" });
+        }
+        if wallet.allowed_days > 0b111_1111 {
+            return Err(Failure::Invalid { field: "allowedDays", expected: "days from Mon to Sun" });
+        }
+        if !agent.wallets.iter().any(|known| known.source.id == wallet.id) {
+            full("wallets of the agent", agent.wallets.len(), self.options.maxima.wallets_per_agent.min(255))?;
+        }
+        events.push(Event::WalletPut(index, Box::new(wallet.clone())));
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn wallet_put(&mut self, index: AgentIndex, source: &WalletSource) {
+        let agent = self.agent_mut(index);
+        match agent.wallets.iter_mut().find(|wallet| wallet.source.id == source.id) {
+            Some(wallet) => {
+                if source.balance.is_some() {
+                    let Weight { spent, .. } = wallet.windows.total();
+                    wallet.spent_when_told = spent;
+                }
+                let balance = source.balance.or(wallet.source.balance);
+                wallet.source = WalletSource { balance, ..source.clone() };
+            }
+            None => agent.wallets.push(Wallet {
+                source: source.clone(),
+                windows: Windows::default(),
+                spent_when_told: Amount::ZERO,
+            }),
+        }
+        self.refresh(index);
+    }
+
+    pub(crate) fn issue_key(&self, key: &KeySource, events: &mut Vec<Event>) -> Result<Outcome, Failure> {
+        short(&key.name, "name")?;
+        short(&key.prefix, "keyPrefix")?;
+        if let Some(known) = self.keys.get(&key.id) {
+            return if known == key { Ok(Outcome::Done) } else { Err(Failure::IdReused) };
+        }
+        let listed = match &key.principal {
+            crate::kernel::request::Principal::Platform(agents) => agents.len(),
+            crate::kernel::request::Principal::Agent(_) | crate::kernel::request::Principal::Operator => 0,
+        };
+        if listed > KEY_ENTRIES_MAX || key.scopes.len() > KEY_ENTRIES_MAX {
+            return Err(Failure::Invalid { field: "agentIds", expected: "at most 10000 entries" });
+        }
+        full("keys of the shard", self.keys.len(), self.options.maxima.keys)?;
+        events.push(Event::KeyIssued(Box::new(key.clone())));
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn key_issued(&mut self, key: &KeySource) {
+        self.keys.insert(key.id, key.clone());
+    }
+
+    pub(crate) fn revoke_key(&self, id: KeyId, events: &mut Vec<Event>) -> Result<Outcome, Failure> {
+        if !self.keys.contains_key(&id) {
+            return Err(Failure::UnknownKey);
+        }
+        events.push(Event::KeyRevoked(id));
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn key_revoked(&mut self, id: KeyId) {
+        self.keys.remove(&id);
+    }
+
+    pub(crate) fn set_options(&self, options: &Options, events: &mut Vec<Event>) -> Outcome {
+        if *options != self.options {
+            events.push(Event::OptionsSet(Box::new(options.clone())));
+        }
+        Outcome::Done
+    }
+
+    pub(crate) fn options_set(&mut self, options: &Options) {
+        let riders_last = |options: &Options| (options.lease.hold_max, options.grace);
+        if riders_last(options) != riders_last(&self.options) {
+            // A crash that loses this event must not be followed by longer holds that rode on the lease.
+            self.agents.iter_mut().for_each(|agent| agent.armed_in = 0);
+        }
+        let forgets_otherwise = options.session_kept != self.options.session_kept;
+        self.options = options.clone();
+        if forgets_otherwise {
+            self.restore_session_deadlines();
+        }
+        self.catalogue.set_default(&options.default_policy);
+        self.recompile();
+    }
+}
+
+fn short(text: &str, field: &'static str) -> Result<(), Failure> {
+    if text.len() > TEXT_BYTES_MAX { Err(Failure::Invalid { field, expected: "at most 256 bytes" }) } else { Ok(()) }
+}
+
+fn full(what: &'static str, count: usize, maximum: u32) -> Result<(), Failure> {
+    if count >= maximum as usize { Err(Failure::Capacity { what, maximum: u64::from(maximum) }) } else { Ok(()) }
+}

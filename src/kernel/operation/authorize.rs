@@ -1,0 +1,400 @@
+//! Ask for a hold.
+
+use std::borrow::Cow;
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::{
+    join::Join,
+    limits::{self, Payment, Verdict},
+};
+use crate::kernel::{
+    AgentIndex, Amount, Duration, Event, Failure, Name, NameId, Outcome, Protocol, SessionNumber, Timestamp,
+    event::{Approved, Denied, SessionKind, SessionOpened},
+    outcome::{Approval, Denial},
+    request::{Authorize, Intent},
+    state::{
+        State,
+        agent::Agent,
+        deadline::{Deadline, Due},
+        hold::Hold,
+        session::Session,
+        window::Weight,
+    },
+};
+
+/// The longest resource, in bytes.
+pub(crate) const RESOURCE_BYTES_MAX: usize = 2048;
+/// The longest name of a session or wallet, and the longest id of a payment or transaction, in bytes.
+pub(crate) const LABEL_BYTES_MAX: usize = 128;
+
+/// The canonical names of who is paid, with their ids as far as the shard has met them.
+pub(crate) struct Payee<'a> {
+    pub(crate) recipient: Name<'a>,
+    pub(crate) service: Option<Name<'a>>,
+    pub(crate) recipient_id: Option<NameId>,
+    pub(crate) service_id: Option<NameId>,
+}
+
+impl State {
+    pub(crate) fn authorize(
+        &self,
+        now: Timestamp,
+        index: AgentIndex,
+        asked: &Authorize<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, Failure> {
+        let agent = self.agent(index)?;
+        let payee = self.payee(asked.protocol, asked.recipient, asked.service)?;
+        let fingerprint = fingerprint(asked, &payee);
+        if let Some(slot) = self.holds.find(index, asked.id) {
+            let hold = self.holds.at(slot);
+            let same = hold.answer.fingerprint == fingerprint && hold.answer.amount == asked.amount;
+            return if same { Ok(Outcome::Approved(hold.approval())) } else { Err(Failure::IdReused) };
+        }
+        self.check_fields(agent, asked)?;
+        let join = Join::of(agent, now, asked, payee.ids(), &self.options);
+        let deposit = join.session().and_then(|session| self.deposit_hold(index, session));
+        let wallet = agent.wallet_for(asked.wallet);
+        let payment = Payment {
+            protocol: asked.protocol,
+            amount: asked.amount,
+            whole: asked.amount,
+            recipient: &payee.recipient,
+            service: payee.service.as_ref(),
+            recipient_id: payee.recipient_id,
+            service_id: payee.service_id,
+            join,
+            deposit,
+            duration: asked_duration(asked),
+            wallet,
+            wallet_named: !asked.wallet.is_empty(),
+            enlarges: false,
+        };
+        let verdict = limits::check(agent, self.program(agent), &self.options, &payment, now);
+        if let Some(first) = verdict.violations.first() {
+            let session = join.session().map_or(SessionNumber::NONE, |session| session.number);
+            let denied = Denied { agent: index, kind: first.kind, count: 1, amount: asked.amount, session };
+            events.push(Event::Denied(denied));
+            let policy_revision = self.catalogue.revision();
+            return Ok(Outcome::Denied(Denial { violations: verdict.violations, policy_revision }));
+        }
+        self.check_capacity(agent, &payment, &payee)?;
+        Ok(Outcome::Approved(self.place(now, index, asked, &payee, &payment, &verdict, fingerprint, events)))
+    }
+
+    /// Says what happens when the payment is approved, and the answer.
+    #[expect(clippy::too_many_arguments, reason = "all that was found out on the way to an approval")]
+    fn place(
+        &self,
+        now: Timestamp,
+        index: AgentIndex,
+        asked: &Authorize<'_>,
+        payee: &Payee<'_>,
+        payment: &Payment<'_>,
+        verdict: &Verdict,
+        fingerprint: u64,
+        events: &mut Vec<Event>,
+    ) -> Approval {
+        let agent = &self.agents[index.0 as usize];
+        let (recipient, service) = self.meet(payee, events);
+        let draws = payment.draws();
+        let life = self.life(now, agent, asked, payment.join);
+        let number = SessionNumber(agent.sessions_opened + 1);
+        let opened = |kind, name: &str| {
+            Event::SessionOpened(SessionOpened {
+                agent: index,
+                number,
+                protocol: asked.protocol,
+                kind,
+                name: name.into(),
+            })
+        };
+        let session = match payment.join {
+            Join::None => SessionNumber::NONE,
+            Join::In(session) => session.number,
+            Join::Name(session) => {
+                events.push(Event::SessionNamed(index, session.number, asked.session.into()));
+                session.number
+            }
+            Join::BeginImplicit => {
+                events.push(opened(SessionKind::Implicit, ""));
+                number
+            }
+            Join::BeginRun => {
+                events.push(opened(SessionKind::Run, asked.session));
+                number
+            }
+            Join::Deposit => {
+                let service = service.expect("INVARIANT: a payment over MPP has a service");
+                let ends_at = now.after(life);
+                events.push(opened(
+                    SessionKind::Envelope { recipient, service, deposit: asked.id, ends_at },
+                    asked.session,
+                ));
+                number
+            }
+        };
+        let wallet = if draws { None } else { payment.wallet };
+        let available = wallet.and_then(|position| agent.wallets.get(position)).and_then(|wallet| wallet.available());
+        let lease = self.lease(index);
+        let deposit = matches!(payment.join, Join::Deposit);
+        let rides = !deposit && life <= self.options.lease.hold_max && !lease.amount.is_zero() && lease.count > 0;
+        let approved = Approved {
+            agent: index,
+            id: asked.id,
+            amount: asked.amount,
+            protocol: asked.protocol,
+            recipient,
+            service,
+            session,
+            from_deposit: draws,
+            deposit,
+            wallet: wallet.and_then(|position| u8::try_from(position).ok()),
+            expires_after: life,
+            remaining: verdict.remaining,
+            available: available.map(|available| available.saturating_sub(asked.amount)),
+            reasons: verdict.reasons,
+            policy_revision: self.catalogue.revision(),
+            fingerprint,
+            arms: rides && !lease.armed,
+        };
+        let approval = Approval {
+            id: approved.id,
+            amount: approved.amount,
+            expires_at: now.after(life),
+            remaining: approved.remaining,
+            wallet: approved.wallet,
+            available: approved.available,
+            reasons: approved.reasons,
+            session,
+            policy_revision: approved.policy_revision,
+            repeated: false,
+        };
+        events.push(Event::Approved(approved));
+        approval
+    }
+
+    pub(crate) fn approved(&mut self, now: Timestamp, event: &Approved) {
+        let due = now.after(event.expires_after).after(self.options.grace);
+        let (serial, incarnation) = (self.serial, self.incarnation);
+        self.serial += 1;
+        let agent = self.agents.get_mut(event.agent.0 as usize).expect("INVARIANT: events speak of agents that exist");
+        let hold = Hold::placed(event, serial, now, due);
+        let weight = hold.weight(Amount::ZERO);
+        let slot = self.holds.insert(hold, &mut agent.open_holds.0);
+        self.deadlines.push(Deadline { due, what: Due::Hold { serial, slot } });
+        if let Some(session) = State::touch(agent, event.session, now) {
+            session.kept_by += 1;
+            session.open_charges += u32::from(event.from_deposit);
+        }
+        if !event.from_deposit {
+            crate::kernel::state::book(agent, self.holds.at(slot), now, Weight::default(), weight);
+        }
+        let service = agent.service_mut(event.protocol, event.service);
+        service.calls += u64::from(!event.deposit);
+        service.last_at = now;
+        State::count_calls(agent, now, 1);
+        if event.arms {
+            agent.armed_in = incarnation;
+        }
+        if event.from_deposit
+            && let Some(deposit) = self.deposit_of(self.holds.at(slot))
+        {
+            self.change_inside(now, deposit, |inside| inside.saturating_add(event.amount));
+        }
+    }
+
+    pub(crate) fn denied(&mut self, now: Timestamp, event: &Denied) {
+        let agent = self.agent_mut(event.agent);
+        agent.denied += u64::from(event.count);
+        State::touch(agent, event.session, now);
+    }
+
+    /// The canonical names of a payee.
+    pub(crate) fn payee<'a>(
+        &self,
+        protocol: Protocol,
+        recipient: &'a str,
+        service: &'a str,
+    ) -> Result<Payee<'a>, Failure> {
+        let name = "a name of 1 to 256 bytes without white space or control characters";
+        let recipient =
+            Name::recipient(recipient).map_err(|_| Failure::Invalid { field: "recipientAddress", expected: name })?;
+        let service = if service.is_empty() && protocol == Protocol::Payment {
+            None
+        } else {
+            Some(Name::service(service).map_err(|_| Failure::Invalid { field: "serviceDomain", expected: name })?)
+        };
+        let recipient_id = self.names.find(&recipient);
+        let service_id = service.as_ref().and_then(|service| self.names.find(service));
+        Ok(Payee { recipient, service, recipient_id, service_id })
+    }
+
+    /// The ids of a payee, with the events that give them where the shard meets a name for the first time.
+    pub(crate) fn meet(&self, payee: &Payee<'_>, events: &mut Vec<Event>) -> (NameId, Option<NameId>) {
+        let mut next = self.names.count() as u32;
+        let mut meet = |name: &Name<'_>, id: Option<NameId>| {
+            id.unwrap_or_else(|| {
+                events.push(Event::NameMet(name.text().into()));
+                next += 1;
+                NameId(next - 1)
+            })
+        };
+        let recipient = meet(&payee.recipient, payee.recipient_id);
+        let service = payee.service.as_ref().map(|service| {
+            let same = payee.service_id.is_none() && *service == payee.recipient;
+            if same { recipient } else { meet(service, payee.service_id) }
+        });
+        (recipient, service)
+    }
+
+    /// The deposit of a session, if it is an envelope.
+    pub(crate) fn deposit_hold(&self, agent: AgentIndex, session: &Session) -> Option<&Hold> {
+        let slot = self.holds.find(agent, session.envelope()?.deposit)?;
+        Some(self.holds.at(slot))
+    }
+
+    /// How long the caller may pay.
+    fn life(&self, now: Timestamp, agent: &Agent, asked: &Authorize<'_>, join: Join<'_>) -> Duration {
+        if let Intent::Session { duration } = asked.intent {
+            let by_policy = self.program(agent).session_duration_max();
+            return duration.or(by_policy).unwrap_or(self.options.session_default).min(self.options.hold_max);
+        }
+        let life = asked.hold_for.unwrap_or(self.options.hold_default);
+        match join.session().and_then(Session::envelope) {
+            Some(envelope) => life.min(envelope.ends_at.since(now)),
+            None => life,
+        }
+    }
+
+    fn check_fields(&self, agent: &Agent, asked: &Authorize<'_>) -> Result<(), Failure> {
+        let invalid = |field, expected| Err(Failure::Invalid { field, expected });
+        let in_range = |life: Duration| life > Duration::ZERO && life <= self.options.hold_max;
+        if asked.amount.is_zero() {
+            return invalid("amount", "more than zero");
+        }
+        if asked.amount > Amount::MAX {
+            return invalid("amount", "at most 1000000000000");
+        }
+        if asked.resource.len() > RESOURCE_BYTES_MAX {
+            return invalid("resourceUrl", "at most 2048 bytes");
+        }
+        if asked.session.len() > LABEL_BYTES_MAX {
+            return invalid("sessionId", "at most 128 bytes");
+        }
+        if asked.wallet.len() > LABEL_BYTES_MAX {
+            return invalid("walletId", "at most 128 bytes");
+        }
+        if asked.hold_for.is_some_and(|life| !in_range(life)) {
+            return invalid("holdSeconds", "more than zero and at most the configured maximum");
+        }
+        if let Intent::Session { duration } = asked.intent {
+            if asked.protocol != Protocol::Mpp {
+                return invalid("intent", "`charge`; sessions with a deposit exist over MPP only");
+            }
+            if agent.session_named(Protocol::Mpp, asked.session).is_some() {
+                return invalid("sessionId", "a name that no other session of the agent has");
+            }
+            if duration.is_some_and(|life| !in_range(life)) {
+                return invalid("durationSeconds", "more than zero and at most the configured maximum");
+            }
+        }
+        Ok(())
+    }
+
+    fn check_capacity(&self, agent: &Agent, payment: &Payment<'_>, payee: &Payee<'_>) -> Result<(), Failure> {
+        let maxima = &self.options.maxima;
+        let begins = payment.join.session().is_none() && !matches!(payment.join, Join::None);
+        let new_service = payee.service.is_some() && payee.service_id.is_none()
+            || agent.service(payment.protocol, payee.service_id).is_none();
+        self.check_names(payee)?;
+        for (full, what, maximum) in [
+            (self.holds.open_count() >= maxima.open_holds, "open authorizations of the shard", maxima.open_holds),
+            (
+                agent.open_holds.0.count >= maxima.open_holds_per_agent,
+                "open authorizations of the agent",
+                maxima.open_holds_per_agent,
+            ),
+            (
+                begins && agent.sessions.len() >= maxima.sessions_per_agent as usize,
+                "sessions of the agent",
+                maxima.sessions_per_agent,
+            ),
+            (
+                new_service && agent.services.len() >= maxima.services_per_agent as usize,
+                "services of the agent",
+                maxima.services_per_agent,
+            ),
+        ] {
+            if full {
+                return Err(Failure::Capacity { what, maximum: u64::from(maximum) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the names of a payee still fit the shard.
+    pub(crate) fn check_names(&self, payee: &Payee<'_>) -> Result<(), Failure> {
+        let maximum = self.options.maxima.names;
+        let new = usize::from(payee.recipient_id.is_none())
+            + usize::from(payee.service.is_some() && payee.service_id.is_none());
+        if new > 0 && self.names.count() + new > maximum as usize {
+            return Err(Failure::Capacity {
+                what: "distinct recipients and services of the shard",
+                maximum: u64::from(maximum),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Payee<'_> {
+    /// The ids of both, where the shard has met both.
+    pub(crate) fn ids(&self) -> Option<(NameId, NameId)> {
+        self.recipient_id.zip(self.service_id)
+    }
+
+    /// Names that the shard keeps, as a payee.
+    pub(crate) fn known<'a>(state: &'a State, recipient: NameId, service: Option<NameId>) -> Payee<'a> {
+        let name = |id: NameId| Name::canonical(Cow::Borrowed(state.names.text(id)));
+        Payee {
+            recipient: name(recipient),
+            service: service.map(name),
+            recipient_id: Some(recipient),
+            service_id: service,
+        }
+    }
+}
+
+fn asked_duration(asked: &Authorize<'_>) -> Option<Duration> {
+    match asked.intent {
+        Intent::Charge => None,
+        Intent::Session { duration } => duration,
+    }
+}
+
+/// A hash of everything that a repeated id must agree with. The amount is compared by itself.
+fn fingerprint(asked: &Authorize<'_>, payee: &Payee<'_>) -> u64 {
+    let (intent, duration) = match asked.intent {
+        Intent::Charge => (0, Duration::ZERO),
+        Intent::Session { duration } => (1 + u64::from(duration.is_some()), duration.unwrap_or_default()),
+    };
+    let numbers = [
+        asked.protocol as u64,
+        intent,
+        duration.micros(),
+        u64::from(asked.hold_for.is_some()),
+        asked.hold_for.unwrap_or_default().micros(),
+        payee.recipient.hash(),
+        payee.service.as_ref().map_or(0, Name::hash),
+    ];
+    let mut bytes = [0; 56];
+    for (chunk, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+        chunk.copy_from_slice(&number.to_le_bytes());
+    }
+    // Each text is hashed with the hash before it as the seed, so that no text can pass for a part of its neighbour.
+    [asked.resource, asked.session, asked.wallet]
+        .iter()
+        .fold(xxh3_64(&bytes), |seed, text| xxh3_64_with_seed(text.as_bytes(), seed))
+}

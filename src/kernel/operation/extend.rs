@@ -1,0 +1,67 @@
+//! Lengthen a hold.
+
+use crate::kernel::{
+    AgentIndex, Duration, Event, Failure, Outcome, Timestamp,
+    event::Extended,
+    request::Extend,
+    state::{
+        State,
+        deadline::{Deadline, Due},
+        history::{Answered, Asked, Operation},
+        session::Session,
+    },
+};
+
+impl State {
+    pub(crate) fn extend(
+        &self,
+        now: Timestamp,
+        index: AgentIndex,
+        asked: &Extend,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, Failure> {
+        let agent = self.agent(index)?;
+        let content = Asked::Extend(asked.id, asked.by);
+        if let Some(Answered::Extended { expires_at }) = self.repeated(index, asked.operation, content)? {
+            return Ok(Outcome::Extended { expires_at });
+        }
+        if asked.by == Duration::ZERO || asked.by > self.options.hold_max {
+            return Err(Failure::Invalid {
+                field: "seconds",
+                expected: "more than zero and at most the configured maximum",
+            });
+        }
+        let hold = self.open_charge(index, asked.id)?;
+        let wanted = hold.expires_at.max(now.after(asked.by));
+        let end = agent.session(hold.session).filter(|_| hold.from_deposit).and_then(Session::envelope);
+        let expires_at = end.map_or(wanted, |envelope| wanted.min(envelope.ends_at).max(hold.expires_at));
+        events.push(Event::Extended(Extended {
+            agent: index,
+            id: asked.id,
+            operation: asked.operation,
+            by: asked.by,
+            expires_at,
+        }));
+        Ok(Outcome::Extended { expires_at })
+    }
+
+    pub(crate) fn extended(&mut self, now: Timestamp, event: &Extended) {
+        let slot = self.holds.find(event.agent, event.id).expect("INVARIANT: events speak of holds that exist");
+        let due = event.expires_at.after(self.options.grace);
+        let hold = self.holds.at_mut(slot);
+        hold.expires_at = event.expires_at;
+        if due != hold.due {
+            let (before, serial) = (hold.due, hold.serial);
+            hold.due = due;
+            self.outdate_hold(before);
+            self.deadlines.push(Deadline { due, what: Due::Hold { serial, slot } });
+        }
+        self.remember(Operation {
+            agent: event.agent,
+            id: event.operation,
+            at: now,
+            asked: Asked::Extend(event.id, event.by),
+            answered: Answered::Extended { expires_at: event.expires_at },
+        });
+    }
+}

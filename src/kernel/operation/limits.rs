@@ -1,0 +1,321 @@
+//! Which limits stand against a payment: all of them, in the order of [`ViolationKind`].
+
+use crate::kernel::{
+    Amount, Duration, Name, NameId, Protocol, Timestamp,
+    options::Options,
+    outcome::{AgentStatusCode, Measure, Violation, ViolationKind},
+    policy::{Program, Rule, ServiceWindow, SpendWindow},
+    reason::{Reason, Reasons},
+    request::AgentStatus,
+    state::{
+        agent::{Agent, Wallet},
+        hold::Hold,
+        session::Session,
+        window::Calendar,
+    },
+};
+
+use super::join::Join;
+
+/// A payment as the limits see it.
+pub(crate) struct Payment<'a> {
+    pub(crate) protocol: Protocol,
+    /// What counts against cumulative limits.
+    pub(crate) amount: Amount,
+    /// What the caps on one payment look at: more than `amount` when a hold is enlarged.
+    pub(crate) whole: Amount,
+    pub(crate) recipient: &'a Name<'a>,
+    pub(crate) service: Option<&'a Name<'a>>,
+    /// The ids of both, as far as the shard has met them.
+    pub(crate) recipient_id: Option<NameId>,
+    pub(crate) service_id: Option<NameId>,
+    pub(crate) join: Join<'a>,
+    /// The deposit of the session that it joins, if that is an envelope.
+    pub(crate) deposit: Option<&'a Hold>,
+    /// How long a new session was asked to last.
+    pub(crate) duration: Option<Duration>,
+    /// The position of the wallet that pays, and whether one was named.
+    pub(crate) wallet: Option<usize>,
+    pub(crate) wallet_named: bool,
+    /// Whether it enlarges a hold, and so is no call of its own.
+    pub(crate) enlarges: bool,
+}
+
+/// What the limits say.
+pub(crate) struct Verdict {
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) remaining: Option<Amount>,
+    pub(crate) reasons: Reasons,
+}
+
+/// Checks a payment of `agent` against everything that limits it.
+pub(crate) fn check(
+    agent: &Agent,
+    program: &Program,
+    options: &Options,
+    payment: &Payment<'_>,
+    now: Timestamp,
+) -> Verdict {
+    let verdict = Verdict { violations: Vec::new(), remaining: None, reasons: Reasons::default() };
+    let mut check = Check { agent, payment, now, unknown: agent.unknown_amount(), verdict };
+    check.status();
+    let wallet = payment.wallet.and_then(|position| agent.wallets.get(position));
+    if payment.draws() {
+        check.envelope();
+    } else {
+        check.wallet(wallet, options);
+        check.session_open();
+    }
+    for rule in program.rules() {
+        check.rule(rule);
+    }
+    if let (false, Some(wallet)) = (payment.draws(), wallet) {
+        check.wallet_windows(wallet);
+        check.balance(wallet);
+    }
+    if program.denies_all() {
+        check.violate(ViolationKind::Unreadable, Measure::None, Measure::None);
+    }
+    check.verdict
+}
+
+impl Payment<'_> {
+    /// Whether it draws from the deposit of an envelope.
+    pub(crate) fn draws(&self) -> bool {
+        self.join.session().is_some_and(|session| session.envelope().is_some())
+    }
+
+    fn is_deposit(&self) -> bool {
+        matches!(self.join, Join::Deposit)
+    }
+}
+
+struct Check<'a> {
+    agent: &'a Agent,
+    payment: &'a Payment<'a>,
+    now: Timestamp,
+    /// Held by approvals that a crash may have lost, against every limit.
+    unknown: Amount,
+    verdict: Verdict,
+}
+
+impl Check<'_> {
+    fn status(&mut self) {
+        let code = match self.agent.status {
+            AgentStatus::Active => return,
+            AgentStatus::Paused => AgentStatusCode::Paused,
+            AgentStatus::Suspended => AgentStatusCode::Suspended,
+            AgentStatus::Revoked => AgentStatusCode::Revoked,
+        };
+        self.violate(ViolationKind::AgentNotActive(code), Measure::None, Measure::None);
+    }
+
+    fn wallet(&mut self, wallet: Option<&Wallet>, options: &Options) {
+        let Some(wallet) = wallet else {
+            if options.require_wallet || self.payment.wallet_named {
+                self.violate(ViolationKind::NoWallet, Measure::None, Measure::None);
+            }
+            return;
+        };
+        if wallet.source.frozen {
+            self.violate(ViolationKind::WalletFrozen, Measure::None, Measure::None);
+        }
+        if let Some(cap) = wallet.source.limit_per_payment {
+            self.per_payment(ViolationKind::WalletPerPayment, cap, Reason::WalletLimits);
+        }
+        if !wallet.allows_time(self.now) {
+            self.violate(ViolationKind::WalletTime, Measure::None, Measure::None);
+        }
+    }
+
+    fn session_open(&mut self) {
+        if self.payment.join.session().is_some_and(|session| !session.is_open()) {
+            self.violate(ViolationKind::SessionEnded, Measure::None, Measure::None);
+        }
+    }
+
+    fn envelope(&mut self) {
+        let Some(session) = self.payment.join.session() else { return };
+        let Some(envelope) = session.envelope() else { return };
+        if !session.is_open() || self.now >= envelope.ends_at {
+            self.violate(ViolationKind::SessionEnded, Measure::None, Measure::None);
+        }
+        let payee = (self.payment.recipient_id, self.payment.service_id);
+        if payee != (Some(envelope.recipient), Some(envelope.service)) {
+            self.violate(ViolationKind::SessionPayee, Measure::None, Measure::None);
+        }
+        let deposit = self.payment.deposit.map_or(Amount::ZERO, |hold| hold.amount);
+        let current = self.after(self.drawn(session), self.lost());
+        self.cumulative(ViolationKind::SessionDeposit, current, deposit, Reason::Deposit);
+    }
+
+    fn rule(&mut self, rule: &Rule) {
+        let payment = self.payment;
+        if !rule.applies().covers(payment.protocol) {
+            return;
+        }
+        let kind = ViolationKind::Rule(rule.kind());
+        match rule {
+            Rule::MaxAmount { cap } => self.per_payment(kind, *cap, Reason::PaymentCap),
+            Rule::MaxPerRequest { cap, .. } | Rule::PriceCeiling { cap, .. } => {
+                if !payment.is_deposit() {
+                    self.per_payment(kind, *cap, Reason::PaymentCap);
+                }
+            }
+            Rule::AllowedCounterparties(set) => {
+                self.listed(kind, set.contains(payment.recipient), Reason::RecipientAllowed);
+            }
+            Rule::BlockedCounterparties(set) => {
+                self.listed(kind, !set.contains(payment.recipient), Reason::RecipientAllowed);
+            }
+            Rule::AllowedServices { services, .. } => {
+                let known = payment.service.is_some_and(|service| services.contains(service));
+                self.listed(kind, known, Reason::ServiceAllowed);
+            }
+            Rule::BlockedServices { services, .. } => {
+                let known = payment.service.is_some_and(|service| services.contains(service));
+                self.listed(kind, !known, Reason::ServiceAllowed);
+            }
+            Rule::SessionBudget { cap, .. } => self.session_budget(kind, *cap),
+            Rule::ConcurrentSessions { max } => self.concurrent_sessions(kind, *max),
+            Rule::SessionDuration { max } => self.session_duration(kind, *max),
+            Rule::WindowLimit { window, cap } => {
+                if !payment.draws() {
+                    let current = self.after(self.agent.windows.used(calendar(*window), self.now), self.unknown);
+                    self.cumulative(kind, current, *cap, Reason::SpendLimits);
+                }
+            }
+            Rule::MaxPerService { window, cap } => {
+                if !payment.draws() {
+                    let current = self.after(self.used_at_service(*window), self.lost());
+                    self.cumulative(kind, current, *cap, Reason::ServiceBudget);
+                }
+            }
+            Rule::Velocity { period, max_count } => {
+                if !payment.enlarges {
+                    let counter = self.agent.velocities.iter().find(|velocity| velocity.period() == *period);
+                    let current = counter.map_or(0, |velocity| velocity.count(self.now)) + 1;
+                    self.counted(kind, current, u64::from(*max_count), Reason::Velocity);
+                }
+            }
+        }
+    }
+
+    fn session_budget(&mut self, kind: ViolationKind, cap: Amount) {
+        let current = match self.payment.join {
+            // Such a payment is its own session, so the cap looks at the whole of it.
+            Join::None | Join::Deposit => self.payment.whole,
+            Join::BeginImplicit | Join::BeginRun => self.after(Amount::ZERO, self.lost()),
+            Join::In(session) | Join::Name(session) => {
+                let used = if self.payment.draws() { self.drawn(session) } else { session.weight.used };
+                self.after(used, self.lost())
+            }
+        };
+        self.cumulative(kind, current, cap, Reason::SessionBudget);
+    }
+
+    fn concurrent_sessions(&mut self, kind: ViolationKind, max: u32) {
+        if self.payment.is_deposit() {
+            let open = self.agent.sessions.iter().filter(|session| session.is_open() && session.envelope().is_some());
+            self.counted(kind, open.count() as u64 + 1, u64::from(max), Reason::SessionLimits);
+        }
+    }
+
+    fn session_duration(&mut self, kind: ViolationKind, max: Duration) {
+        if let (true, Some(asked)) = (self.payment.is_deposit(), self.payment.duration) {
+            if asked > max {
+                self.violate(kind, Measure::Time(max), Measure::Time(asked));
+            } else {
+                self.passed(Reason::SessionLimits);
+            }
+        }
+    }
+
+    fn wallet_windows(&mut self, wallet: &Wallet) {
+        let kinds = [ViolationKind::WalletPerDay, ViolationKind::WalletPerWeek, ViolationKind::WalletPerMonth];
+        for (calendar, kind) in Calendar::ALL.into_iter().zip(kinds) {
+            if let Some(cap) = wallet.limit(calendar) {
+                let current = self.after(wallet.windows.used(calendar, self.now), self.unknown);
+                self.cumulative(kind, current, cap, Reason::WalletLimits);
+            }
+        }
+    }
+
+    fn balance(&mut self, wallet: &Wallet) {
+        if let Some(available) = wallet.available() {
+            let current = self.after(Amount::ZERO, self.unknown);
+            self.cumulative(ViolationKind::Balance, current, available, Reason::Balance);
+        }
+    }
+
+    /// What a counter comes to with the payment.
+    fn after(&self, used: Amount, lost: Amount) -> Amount {
+        used.saturating_add(lost).saturating_add(self.payment.amount)
+    }
+
+    /// What may have been spent in any session or at any service, for all that is known.
+    fn lost(&self) -> Amount {
+        self.unknown.saturating_add(self.agent.unattributed)
+    }
+
+    /// Captured of, or held in, an envelope.
+    fn drawn(&self, session: &Session) -> Amount {
+        let captured = self.payment.deposit.map_or(Amount::ZERO, |hold| hold.captured);
+        captured.saturating_add(session.inside)
+    }
+
+    fn used_at_service(&self, window: ServiceWindow) -> Amount {
+        let service = self.payment.service_id.and_then(|id| self.agent.service(self.payment.protocol, Some(id)));
+        service.map_or(Amount::ZERO, |service| match window {
+            ServiceWindow::Lifetime => service.windows.total().used,
+            ServiceWindow::Calendar(window) => service.windows.used(calendar(window), self.now),
+        })
+    }
+
+    fn per_payment(&mut self, kind: ViolationKind, cap: Amount, reason: Reason) {
+        if self.payment.whole > cap {
+            self.violate(kind, Measure::Money(cap), Measure::Money(self.payment.whole));
+        } else {
+            self.passed(reason);
+        }
+    }
+
+    fn listed(&mut self, kind: ViolationKind, passes: bool, reason: Reason) {
+        if passes { self.passed(reason) } else { self.violate(kind, Measure::None, Measure::None) }
+    }
+
+    fn counted(&mut self, kind: ViolationKind, current: u64, max: u64, reason: Reason) {
+        if current > max {
+            self.violate(kind, Measure::Count(max), Measure::Count(current));
+        } else {
+            self.passed(reason);
+        }
+    }
+
+    fn cumulative(&mut self, kind: ViolationKind, current: Amount, cap: Amount, reason: Reason) {
+        match cap.checked_sub(current) {
+            Some(left) => {
+                self.verdict.remaining = Some(self.verdict.remaining.map_or(left, |least| least.min(left)));
+                self.passed(reason);
+            }
+            None => self.violate(kind, Measure::Money(cap), Measure::Money(current)),
+        }
+    }
+
+    fn passed(&mut self, reason: Reason) {
+        self.verdict.reasons.insert(reason);
+    }
+
+    fn violate(&mut self, kind: ViolationKind, limit: Measure, current: Measure) {
+        self.verdict.violations.push(Violation { kind, limit, current });
+    }
+}
+
+/// The calendar window of a rule.
+pub(crate) fn calendar(window: SpendWindow) -> Calendar {
+    match window {
+        SpendWindow::Day => Calendar::Day,
+        SpendWindow::Week => Calendar::Week,
+        SpendWindow::Month => Calendar::Month,
+    }
+}

@@ -1,0 +1,94 @@
+//! What can be done to a shard: one file an operation, its decision beside its application. This file only delegates.
+
+mod administration;
+mod authorize;
+mod capture;
+mod extend;
+mod increment;
+mod join;
+mod lifecycle;
+mod limits;
+mod policy;
+mod read;
+mod record;
+mod refund;
+mod session;
+mod void;
+
+use super::{
+    Event, Failure, Outcome, Request, Timestamp,
+    state::{State, session::SessionEnd},
+};
+
+impl State {
+    /// Decides a request at `now` and says what happened in `events`, changing nothing.
+    ///
+    /// Requires that [`State::advance`] was called for `now`. Whoever keeps the answer must apply the events, in order. No events
+    /// means that nothing changes.
+    ///
+    /// # Errors
+    /// [`Failure`] where something is wrong with the request; there are no events then.
+    pub fn decide(&self, now: Timestamp, request: &Request<'_>, events: &mut Vec<Event>) -> Result<Outcome, Failure> {
+        let now = now.max(self.moment);
+        match request {
+            Request::Authorize(agent, asked) => self.authorize(now, *agent, asked, events),
+            Request::Capture(agent, asked) => self.capture(*agent, asked, events),
+            Request::Void(agent, id) => self.void(*agent, *id, events),
+            Request::Extend(agent, asked) => self.extend(now, *agent, asked, events),
+            Request::Increment(agent, asked) => self.increment(now, *agent, asked, events),
+            Request::Refund(agent, asked) => self.refund(*agent, asked, events),
+            Request::Record(agent, asked) => self.record(now, *agent, asked, events),
+            Request::CloseSession(agent, asked) => self.close_session(*agent, asked, events),
+            Request::UpdateAgent(agent, asked) => self.update_agent(*agent, asked, events),
+            Request::PutWallet(agent, wallet) => self.put_wallet(*agent, wallet, events),
+            Request::CreateAgent(asked) => self.create_agent(asked, events),
+            Request::IssueKey(key) => self.issue_key(key, events),
+            Request::RevokeKey(id) => self.revoke_key(*id, events),
+            Request::PutPolicy(source, revision) => self.put_policy(source, *revision, events),
+            Request::RemovePolicy(id, revision) => self.remove_policy(*id, *revision, events),
+            Request::SetOptions(options) => Ok(self.set_options(options, events)),
+            Request::Read(query) => self.read(now, query).map(Outcome::View),
+        }
+    }
+
+    /// Makes an event part of the state. Total and deterministic: the same events in the same order give the same state.
+    ///
+    /// Requires that the event was decided by a state that had applied the same events before.
+    pub fn apply(&mut self, now: Timestamp, event: &Event) {
+        assert!(now >= self.moment, "INVARIANT: time does not run backwards");
+        self.moment = now;
+        match event {
+            Event::NameMet(text) => {
+                self.names.add(text.clone());
+            }
+            Event::Approved(approved) => self.approved(now, approved),
+            Event::Denied(denied) => self.denied(now, denied),
+            Event::Captured(booked) => self.captured(now, booked),
+            Event::Voided(agent, id) => self.voided(now, *agent, *id),
+            Event::Expired(agent, id) => self.expired(now, *agent, *id),
+            Event::Extended(extended) => self.extended(now, extended),
+            Event::Increased(increased) => self.increased(now, increased),
+            Event::Refunded(booked) => self.refunded(now, booked),
+            Event::Recorded(booked) => self.recorded(now, booked),
+            Event::SessionOpened(opened) => self.session_opened(now, opened),
+            Event::SessionNamed(agent, number, name) => self.session_named(*agent, *number, name),
+            Event::SessionClosed(agent, number) => self.session_closed(now, *agent, *number, SessionEnd::Closed),
+            Event::SessionForgotten(agent, number) => self.session_forgotten(*agent, *number),
+            Event::HistoryForgotten { holds, operations } => self.history_forgotten(now, *holds, *operations),
+            Event::UnknownExpired(agent) => self.unknown_expired(now, *agent),
+            Event::AgentCreated(created) => self.agent_created(now, created),
+            Event::AgentUpdated(agent, status, name, lease) => {
+                self.agent_updated(*agent, *status, name.as_deref(), *lease);
+            }
+            Event::WalletPut(agent, wallet) => self.wallet_put(*agent, wallet),
+            Event::KeyIssued(key) => self.key_issued(key),
+            Event::KeyRevoked(id) => self.key_revoked(*id),
+            Event::PolicyPut(source, revision) => self.policy_put(source, *revision),
+            Event::PolicyRemoved(id, revision) => self.policy_removed(*id, *revision),
+            Event::OptionsSet(options) => self.options_set(options),
+            Event::Started { incarnation } => self.started(now, *incarnation),
+            Event::Stopped => self.stopped(),
+            Event::Checkpoint(_) => {}
+        }
+    }
+}

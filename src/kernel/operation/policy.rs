@@ -1,0 +1,69 @@
+//! Write a policy, or take one out of force.
+
+use crate::kernel::{
+    Event, Failure, Outcome, PolicyId,
+    policy::{PolicySource, check},
+    state::State,
+};
+
+impl State {
+    pub(crate) fn put_policy(
+        &self,
+        source: &PolicySource,
+        revision: Option<u32>,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, Failure> {
+        check(source)?;
+        let in_force = self.policies().find(|(policy, _)| policy.id == source.id);
+        let new = revision.is_none() && in_force.is_none();
+        if new && self.policies().count() >= self.options.maxima.policies as usize {
+            return Err(Failure::Capacity { what: "policies", maximum: u64::from(self.options.maxima.policies) });
+        }
+        if revision.is_none()
+            && let Some((policy, revision)) = in_force
+            && policy == source
+        {
+            return Ok(Outcome::PolicyChanged { revision });
+        }
+        self.change_policy(source.id, revision, events, |revision| Event::PolicyPut(Box::new(source.clone()), revision))
+    }
+
+    pub(crate) fn remove_policy(
+        &self,
+        id: PolicyId,
+        revision: Option<u32>,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, Failure> {
+        if revision.is_none() && !self.policies().any(|(policy, _)| policy.id == id) {
+            return Err(Failure::UnknownPolicy);
+        }
+        self.change_policy(id, revision, events, |revision| Event::PolicyRemoved(id, revision))
+    }
+
+    /// The shard that keeps the catalogue gives the next revision; the others are told it, skip what is older than what they have, and
+    /// refuse nothing that is newer: a limit that one shard does not know is no limit.
+    fn change_policy(
+        &self,
+        id: PolicyId,
+        revision: Option<u32>,
+        events: &mut Vec<Event>,
+        event: impl FnOnce(u32) -> Event,
+    ) -> Result<Outcome, Failure> {
+        let full = Failure::Capacity { what: "policy revisions", maximum: u64::from(u32::MAX) };
+        let revision = revision.or(self.catalogue.revision().checked_add(1)).ok_or(full)?;
+        if revision > self.catalogue.revision_of(id) {
+            events.push(event(revision));
+        }
+        Ok(Outcome::PolicyChanged { revision })
+    }
+
+    pub(crate) fn policy_put(&mut self, source: &PolicySource, revision: u32) {
+        self.catalogue.put(source.clone(), revision);
+        self.recompile();
+    }
+
+    pub(crate) fn policy_removed(&mut self, id: PolicyId, revision: u32) {
+        self.catalogue.remove(id, revision);
+        self.recompile();
+    }
+}

@@ -1,0 +1,230 @@
+//! Look at something; changes nothing.
+
+use super::{join::Join, limits::calendar};
+use crate::kernel::{
+    AgentIndex, Amount, AuthorizationId, Failure, Protocol, Timestamp,
+    outcome::{
+        AgentView, AuthorizationView, BudgetView, LimitView, Measure, ServiceView, SessionView, ShardView, View,
+        ViolationKind, WalletView,
+    },
+    policy::{Rule, ServiceWindow},
+    request::{Principal, Query},
+    state::{State, agent::Agent, session::Session, window::Calendar},
+};
+
+/// The most agents that one query shows.
+const AGENTS_SHOWN_MAX: u32 = 1000;
+
+impl State {
+    pub(crate) fn read(&self, now: Timestamp, query: &Query<'_>) -> Result<View, Failure> {
+        Ok(match query {
+            Query::Authorization(agent, id) => View::Authorization(self.authorization_view(*agent, *id)?),
+            Query::Agent(agent) => View::Agent(Box::new(self.agent_view(now, *agent)?)),
+            Query::Budget(agent, protocol, session) => {
+                View::Budget(self.budget_view(now, self.agent(*agent)?, *agent, *protocol, session)?)
+            }
+            Query::Services(agent, protocol) => View::Services(self.services_view(self.agent(*agent)?, *protocol)),
+            Query::AgentKeys(agent) => {
+                let of_agent = Principal::Agent(self.agent(*agent)?.id);
+                View::Keys(self.keys().filter(|key| key.principal == of_agent).cloned().collect())
+            }
+            Query::Agents { from, count } => {
+                let shown = (from.0..self.agents.len() as u32).take((*count).min(AGENTS_SHOWN_MAX) as usize);
+                let views: Result<_, _> = shown.map(|index| self.agent_view(now, AgentIndex(index))).collect();
+                View::Agents(views?)
+            }
+            Query::Policies => {
+                View::Policies(self.policies().map(|(source, revision)| (source.clone(), revision)).collect())
+            }
+            Query::Shard { digest } => View::Shard(ShardView {
+                agents: self.agents.len() as u64,
+                holds: u64::from(self.holds.open_count()),
+                policies: self.policies().count() as u64,
+                policy_revision: self.catalogue.revision(),
+                incarnation: self.incarnation,
+                digest: digest.then(|| self.digest()),
+            }),
+        })
+    }
+
+    fn authorization_view(&self, index: AgentIndex, id: AuthorizationId) -> Result<AuthorizationView, Failure> {
+        let agent = self.agent(index)?;
+        let hold = self.holds.at(self.holds.find(index, id).ok_or(Failure::UnknownAuthorization)?);
+        Ok(AuthorizationView {
+            id,
+            status: hold.status,
+            protocol: hold.protocol,
+            // A deposit shrinks when its session is closed; what was asked for stays.
+            amount: if hold.deposit { hold.answer.amount } else { hold.amount },
+            captured: hold.captured,
+            refunded: hold.refunded,
+            recipient: self.names.text(hold.recipient).to_owned(),
+            service: hold.service.map_or("", |service| self.names.text(service)).to_owned(),
+            session: agent.session(hold.session).map_or("", |session| &session.name).to_owned(),
+            placed_at: hold.placed_at,
+            expires_at: hold.expires_at,
+        })
+    }
+
+    fn agent_view(&self, now: Timestamp, index: AgentIndex) -> Result<AgentView, Failure> {
+        let agent = self.agent(index)?;
+        let wallets = agent.wallets.iter().map(|wallet| WalletView {
+            source: wallet.source.clone(),
+            available: wallet.available(),
+            used: wallet.windows.all_used(now),
+        });
+        Ok(AgentView {
+            id: agent.id,
+            index,
+            name: agent.name.to_string(),
+            agent_type: agent.agent_type.to_string(),
+            status: agent.status,
+            lease: agent.own_lease,
+            created_at: agent.created_at,
+            held: agent.windows.held(),
+            used: agent.windows.all_used(now),
+            wallets: wallets.collect(),
+        })
+    }
+
+    fn budget_view(
+        &self,
+        now: Timestamp,
+        agent: &Agent,
+        index: AgentIndex,
+        protocol: Protocol,
+        name: &str,
+    ) -> Result<BudgetView, Failure> {
+        let session = match (protocol, name) {
+            (Protocol::X402, "") => Join::x402(agent, now, "", &self.options).session(),
+            (_, "") => None,
+            (protocol, name) => Some(agent.session_named(protocol, name).ok_or(Failure::UnknownSession)?),
+        };
+        let used = session.map(|session| match self.deposit_hold(index, session) {
+            Some(deposit) => (deposit.captured.saturating_add(session.inside), Some(deposit.answer.amount)),
+            None => (session.weight.used, None),
+        });
+        let session = session.map(|session| self.session_view(now, index, session));
+        let limits = self.limits_view(now, agent, protocol, used);
+        let services = || agent.services.iter().filter(|service| service.key.0 == protocol);
+        let left = |limit: &LimitView| match (limit.limit, limit.used) {
+            (Measure::Money(cap), Measure::Money(used)) => Some(cap.saturating_sub(used)),
+            _ => None,
+        };
+        Ok(BudgetView {
+            remaining: limits.iter().filter_map(left).min(),
+            limits,
+            spent: services().fold(Amount::ZERO, |sum, s| sum.saturating_add(s.windows.total().spent)),
+            calls: services().map(|service| service.calls).sum(),
+            held: agent.windows.held(),
+            used: agent.windows.all_used(now),
+            session,
+        })
+    }
+
+    /// Every cumulative limit that applies to the agent on a rail, whatever the service; `session` is what counts in the session that was
+    /// asked for, and its deposit.
+    fn limits_view(
+        &self,
+        now: Timestamp,
+        agent: &Agent,
+        protocol: Protocol,
+        session: Option<(Amount, Option<Amount>)>,
+    ) -> Vec<LimitView> {
+        let unknown = agent.unknown_amount();
+        let with_lost = |used: Amount| used.saturating_add(unknown).saturating_add(agent.unattributed);
+        let money = |kind, cap: Amount, used: Amount| LimitView {
+            kind,
+            limit: Measure::Money(cap),
+            used: Measure::Money(used),
+        };
+        let mut limits = Vec::new();
+        let (used_in_session, deposit) = session.unwrap_or_default();
+        if let Some(deposit) = deposit {
+            limits.push(money(ViolationKind::SessionDeposit, deposit, with_lost(used_in_session)));
+        }
+        for rule in self.program(agent).rules().iter().filter(|rule| rule.applies().covers(protocol)) {
+            let kind = ViolationKind::Rule(rule.kind());
+            match rule {
+                Rule::SessionBudget { cap, .. } => limits.push(money(kind, *cap, with_lost(used_in_session))),
+                Rule::WindowLimit { window, cap } => {
+                    let used = agent.windows.used(calendar(*window), now).saturating_add(unknown);
+                    limits.push(money(kind, *cap, used));
+                }
+                Rule::MaxPerService { window, cap } => {
+                    let used = agent.services.iter().filter(|s| s.key.0 == protocol).map(|s| match window {
+                        ServiceWindow::Lifetime => s.windows.total().used,
+                        ServiceWindow::Calendar(window) => s.windows.used(calendar(*window), now),
+                    });
+                    limits.push(money(kind, *cap, with_lost(used.max().unwrap_or_default())));
+                }
+                Rule::ConcurrentSessions { max } => {
+                    let open = agent.sessions.iter().filter(|s| s.is_open() && s.envelope().is_some()).count();
+                    let (limit, used) = (Measure::Count(u64::from(*max)), Measure::Count(open as u64));
+                    limits.push(LimitView { kind, limit, used });
+                }
+                Rule::Velocity { period, max_count } => {
+                    let counter = agent.velocities.iter().find(|velocity| velocity.period() == *period);
+                    let used = Measure::Count(counter.map_or(0, |velocity| velocity.count(now)));
+                    limits.push(LimitView { kind, limit: Measure::Count(u64::from(*max_count)), used });
+                }
+                Rule::MaxAmount { .. }
+                | Rule::MaxPerRequest { .. }
+                | Rule::PriceCeiling { .. }
+                | Rule::AllowedCounterparties(_)
+                | Rule::BlockedCounterparties(_)
+                | Rule::AllowedServices { .. }
+                | Rule::BlockedServices { .. }
+                | Rule::SessionDuration { .. } => {}
+            }
+        }
+        if let Some(wallet) = agent.wallet_for("").and_then(|position| agent.wallets.get(position)) {
+            let kinds = [ViolationKind::WalletPerDay, ViolationKind::WalletPerWeek, ViolationKind::WalletPerMonth];
+            for (calendar, kind) in Calendar::ALL.into_iter().zip(kinds) {
+                if let Some(cap) = wallet.limit(calendar) {
+                    limits.push(money(kind, cap, wallet.windows.used(calendar, now).saturating_add(unknown)));
+                }
+            }
+            if let Some(available) = wallet.available() {
+                limits.push(money(ViolationKind::Balance, available, unknown));
+            }
+        }
+        limits
+    }
+
+    fn session_view(&self, now: Timestamp, index: AgentIndex, session: &Session) -> SessionView {
+        let deposit = self.deposit_hold(index, session);
+        let ends_at = match session.envelope() {
+            Some(envelope) => envelope.ends_at,
+            None if session.is_implicit() => session.last_request.after(self.options.session_idle),
+            None => session.last_request.after(self.options.session_kept),
+        };
+        SessionView {
+            name: session.name.to_string(),
+            protocol: session.protocol,
+            deposit: deposit.map(|hold| hold.answer.amount),
+            spent: deposit.map_or(session.weight.spent, |hold| hold.captured.saturating_sub(hold.refunded)),
+            held: match deposit {
+                Some(_) => session.inside,
+                None => session.weight.used.saturating_sub(session.weight.spent),
+            },
+            open: session.is_open() && session.envelope().is_none_or(|envelope| now < envelope.ends_at),
+            opened_at: session.opened_at,
+            ends_at,
+            authorization: session.envelope().map(|envelope| envelope.deposit),
+        }
+    }
+
+    fn services_view(&self, agent: &Agent, protocol: Protocol) -> Vec<ServiceView> {
+        let of_protocol = agent.services.iter().filter(|service| service.key.0 == protocol);
+        let named = of_protocol.filter_map(|service| service.key.1.map(|name| (name, service)));
+        let view = named.map(|(name, service)| ServiceView {
+            service: self.names.text(name).to_owned(),
+            spent: service.windows.total().spent,
+            held: service.windows.held(),
+            calls: service.calls,
+            last_at: service.last_at,
+        });
+        view.collect()
+    }
+}

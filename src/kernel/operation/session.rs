@@ -1,0 +1,102 @@
+//! Sessions begin, take a name, end and are forgotten.
+
+use crate::kernel::{
+    AgentIndex, Amount, Event, Failure, Outcome, Protocol, SessionNumber, Timestamp,
+    event::{SessionKind, SessionOpened},
+    request::CloseSession,
+    state::{
+        State,
+        deadline::{Deadline, Due},
+        rebuilt::Rebuilt,
+        session::{Session, SessionEnd},
+        window::Weight,
+    },
+};
+
+impl State {
+    pub(crate) fn close_session(
+        &self,
+        index: AgentIndex,
+        asked: &CloseSession<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, Failure> {
+        let agent = self.agent(index)?;
+        let session = match (asked.protocol, asked.session) {
+            (Protocol::X402, "") => agent.implicit_session(),
+            (protocol, name) => agent.session_named(protocol, name),
+        };
+        let session = session.ok_or(Failure::UnknownSession)?;
+        let deposit = self.deposit_hold(index, session);
+        let spent = deposit.map_or(session.weight.spent, |hold| hold.captured.saturating_sub(hold.refunded));
+        let released = match deposit {
+            Some(deposit) if session.is_open() => deposit.headroom().saturating_sub(session.inside),
+            Some(_) | None => session.released,
+        };
+        if session.is_open() {
+            events.push(Event::SessionClosed(index, session.number));
+        }
+        Ok(Outcome::SessionClosed { spent, released })
+    }
+
+    pub(crate) fn session_opened(&mut self, now: Timestamp, event: &SessionOpened) {
+        let kept = self.options.session_kept;
+        let agent = self.agent_mut(event.agent);
+        assert_eq!(
+            event.number.0,
+            agent.sessions_opened + 1,
+            "INVARIANT: sessions are numbered in the order of opening"
+        );
+        agent.sessions_opened = event.number.0;
+        let session = Session {
+            number: event.number,
+            protocol: event.protocol,
+            kind: event.kind.clone(),
+            name: event.name.clone(),
+            end: SessionEnd::Open,
+            opened_at: now,
+            last_request: now,
+            weight: Weight::default(),
+            inside: Amount::ZERO,
+            released: Amount::ZERO,
+            open_charges: 0,
+            kept_by: 0,
+            awaits_deadline: Rebuilt(true),
+        };
+        if matches!(event.kind, SessionKind::Implicit)
+            && let Some(previous) = agent.sessions.iter_mut().rev().find(|session| session.is_implicit())
+        {
+            previous.end = SessionEnd::Closed;
+        }
+        let due = session.forgotten_at(kept);
+        agent.sessions.push(session);
+        self.deadlines.push(Deadline { due, what: Due::Session(event.agent, event.number) });
+    }
+
+    pub(crate) fn session_named(&mut self, agent: AgentIndex, number: SessionNumber, name: &str) {
+        if let Some(session) = self.agent_mut(agent).session_mut(number) {
+            session.name = name.into();
+        }
+    }
+
+    pub(crate) fn session_closed(&mut self, now: Timestamp, agent: AgentIndex, number: SessionNumber, end: SessionEnd) {
+        let Some(session) = self.agent_mut(agent).session_mut(number) else { return };
+        let (was_open, inside, envelope) = (session.is_open(), session.inside, session.envelope());
+        if was_open {
+            session.end = end;
+        }
+        let deposit = envelope.and_then(|envelope| self.holds.find(agent, envelope.deposit));
+        if let (true, Some(slot)) = (was_open, deposit) {
+            let deposit = self.holds.at_mut(slot);
+            let released = deposit.headroom().saturating_sub(inside);
+            deposit.released = released;
+            if let Some(session) = self.agent_mut(agent).session_mut(number) {
+                session.released = released;
+            }
+        }
+        self.settle(now, agent, number);
+    }
+
+    pub(crate) fn session_forgotten(&mut self, agent: AgentIndex, number: SessionNumber) {
+        self.agent_mut(agent).sessions.retain(|session| session.number != number);
+    }
+}

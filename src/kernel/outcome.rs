@@ -1,0 +1,434 @@
+//! What a shard answers. A denial is an outcome with reasons; a failure is an error that says what was wrong with the request.
+
+use bincode::{Decode, Encode};
+use thiserror::Error;
+
+use super::{
+    Amount, Duration, Protocol, Timestamp,
+    id::{AgentId, AgentIndex, AuthorizationId, SessionNumber},
+    policy::{PolicyError, PolicySource, RuleKind},
+    reason::Reasons,
+    request::{AgentStatus, KeySource, WalletSource},
+};
+
+/// The answer to a request that could be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The money is held; the caller may pay.
+    Approved(Approval),
+    /// The payment may not happen.
+    Denied(Denial),
+    /// The report is booked.
+    Captured(Captured),
+    /// The hold is released.
+    Voided {
+        /// What was still held.
+        released: Amount,
+    },
+    /// The hold lasts longer.
+    Extended {
+        /// The caller may pay until then.
+        expires_at: Timestamp,
+    },
+    /// The hold is larger.
+    Increased {
+        /// The whole hold now.
+        amount: Amount,
+        /// What is left under the tightest limit.
+        remaining: Option<Amount>,
+    },
+    /// The spend is given back.
+    Refunded {
+        /// All refunds of this hold together.
+        refunded: Amount,
+    },
+    /// The reported payment is booked, or was before.
+    Recorded(Recorded),
+    /// The session is over.
+    SessionClosed {
+        /// What was captured in it.
+        spent: Amount,
+        /// What of it was released.
+        released: Amount,
+    },
+    /// The agent exists.
+    AgentCreated(AgentIndex),
+    /// The policies are changed; this is their revision now.
+    PolicyChanged {
+        /// Counts the changes of the catalogue, from 1.
+        revision: u32,
+    },
+    /// The change is made.
+    Done,
+    /// What was looked at.
+    View(View),
+}
+
+/// A hold was placed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// The hold.
+    pub id: AuthorizationId,
+    /// What is held.
+    pub amount: Amount,
+    /// The caller may pay until then.
+    pub expires_at: Timestamp,
+    /// What is left under the tightest cumulative limit; absent where no cumulative limit applies.
+    pub remaining: Option<Amount>,
+    /// The position of the wallet that pays among the agent's wallets; absent where none is needed.
+    pub wallet: Option<u8>,
+    /// What the wallet has left, where its balance is known.
+    pub available: Option<Amount>,
+    /// Why, in short.
+    pub reasons: Reasons,
+    /// The session that the hold belongs to.
+    pub session: SessionNumber,
+    /// The revision of the policies that decided.
+    pub policy_revision: u32,
+    /// Whether this answer was given before.
+    pub repeated: bool,
+}
+
+/// A payment may not happen, and why: every limit that stands against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// All of them, in the order of [`ViolationKind`]; never empty.
+    pub violations: Vec<Violation>,
+    /// The revision of the policies that decided.
+    pub policy_revision: u32,
+}
+
+/// One limit that stands against a payment. `Violation::code` and `Violation::message` put it in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which kind of limit.
+    pub kind: ViolationKind,
+    /// The cap.
+    pub limit: Measure,
+    /// What it would have come to.
+    pub current: Measure,
+}
+
+/// The value that a limit caps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Money.
+    Money(Amount),
+    /// Calls or sessions.
+    Count(u64),
+    /// A length of time.
+    Time(Duration),
+    /// The limit is a list or a state, not a number.
+    None,
+}
+
+/// Every reason for a denial, in the order in which they are checked and reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum ViolationKind {
+    /// The agent is PAUSED, SUSPENDED or REVOKED.
+    AgentNotActive(AgentStatusCode),
+    /// The agent has no wallet, or not the one that was named.
+    NoWallet,
+    /// The wallet is frozen.
+    WalletFrozen,
+    /// A cap of the wallet on one payment.
+    WalletPerPayment,
+    /// The wallet may not pay at this hour or on this day.
+    WalletTime,
+    /// The session is over.
+    SessionEnded,
+    /// The deposit of the session is for another recipient or service.
+    SessionPayee,
+    /// The deposit of the session does not cover the charge.
+    SessionDeposit,
+    /// A rule of a policy.
+    Rule(RuleKind),
+    /// A cap of the wallet on a calendar day.
+    WalletPerDay,
+    /// A cap of the wallet on a calendar week.
+    WalletPerWeek,
+    /// A cap of the wallet on a calendar month.
+    WalletPerMonth,
+    /// The wallet does not hold enough.
+    Balance,
+    /// No policy could be understood; nothing is allowed until one is written anew.
+    Unreadable,
+}
+
+/// An [`AgentStatus`] other than active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum AgentStatusCode {
+    /// Stopped for a while by its operator.
+    Paused,
+    /// Frozen.
+    Suspended,
+    /// Never to pay again.
+    Revoked,
+}
+
+/// A capture was booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Captured {
+    /// All captures of the hold together.
+    pub captured: Amount,
+    /// What this capture booked beyond the hold.
+    pub overage: Amount,
+    /// What is still held.
+    pub held: Amount,
+    /// Whether the hold was over before (voided, expired or captured) or lost in a crash.
+    pub late: bool,
+}
+
+/// A reported payment was booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Recorded {
+    /// How it was booked.
+    pub booking: Booking,
+    /// The hold or deposit that paid for it.
+    pub authorization: Option<AuthorizationId>,
+    /// What was booked beyond the hold or deposit.
+    pub overage: Amount,
+}
+
+/// How a reported payment was booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Booking {
+    /// Against a hold.
+    Matched,
+    /// Against the deposit of a session.
+    Session,
+    /// Against the unknown hold that a crash left: it was probably approved, and the approval was lost.
+    Recovered,
+    /// Against nothing: it was never approved, and counts against every limit.
+    Unauthorized,
+    /// It was reported before; counted once.
+    Duplicate,
+}
+
+/// What was wrong with a request. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// No such agent in the shard.
+    #[error("no agent has this id")]
+    UnknownAgent,
+    /// No such hold of the agent, or it is long over.
+    #[error("no authorization of this agent has this id")]
+    UnknownAuthorization,
+    /// No such session of the agent.
+    #[error("no session of this agent has this id")]
+    UnknownSession,
+    /// No such credential.
+    #[error("no key has this id")]
+    UnknownKey,
+    /// No such policy.
+    #[error("no policy has this id")]
+    UnknownPolicy,
+    /// The id was used for something else before.
+    #[error("the id was used before with other content; choose a new id for a new request")]
+    IdReused,
+    /// The hold is over, so it can no longer change.
+    #[error("the authorization is {0}; ask for a new one")]
+    AuthorizationOver(HoldStatus),
+    /// The field's value is out of range.
+    #[error("`{field}` is not valid: {expected}")]
+    Invalid {
+        /// The request's field, in the words of the API.
+        field: &'static str,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A named maximum is reached.
+    #[error("the maximum of {what} is reached ({maximum}); close what is no longer needed and try again")]
+    Capacity {
+        /// What there are too many of.
+        what: &'static str,
+        /// The named maximum.
+        maximum: u64,
+    },
+    /// The policy cannot be understood.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+/// What has become of a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum HoldStatus {
+    /// Money is held.
+    Open,
+    /// Captured for the last time.
+    Captured,
+    /// Released by its caller.
+    Voided,
+    /// Released by time.
+    Expired,
+}
+
+impl std::fmt::Display for HoldStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            HoldStatus::Open => "open",
+            HoldStatus::Captured => "captured",
+            HoldStatus::Voided => "voided",
+            HoldStatus::Expired => "expired",
+        })
+    }
+}
+
+/// What a query shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum View {
+    /// One hold.
+    Authorization(AuthorizationView),
+    /// One agent.
+    Agent(Box<AgentView>),
+    /// Limits and what is left.
+    Budget(BudgetView),
+    /// Spend by service.
+    Services(Vec<ServiceView>),
+    /// Credentials, in the order of issue.
+    Keys(Vec<KeySource>),
+    /// Agents, in the order of creation.
+    Agents(Vec<AgentView>),
+    /// Policies in force with the revision that wrote each.
+    Policies(Vec<(PolicySource, u32)>),
+    /// The shard.
+    Shard(ShardView),
+}
+
+/// One hold, as of now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the words of the design")]
+pub struct AuthorizationView {
+    pub id: AuthorizationId,
+    pub status: HoldStatus,
+    pub protocol: Protocol,
+    pub amount: Amount,
+    pub captured: Amount,
+    pub refunded: Amount,
+    pub recipient: String,
+    pub service: String,
+    pub session: String,
+    pub placed_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// An agent, as of now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentView {
+    /// Its id.
+    pub id: AgentId,
+    /// Its place in the shard.
+    pub index: AgentIndex,
+    /// For people.
+    pub name: String,
+    /// For people.
+    pub agent_type: String,
+    /// Whether it may pay.
+    pub status: AgentStatus,
+    /// Its own lease, where it has one.
+    pub lease: Option<Amount>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Money in open holds.
+    pub held: Amount,
+    /// Held and captured in the current calendar day, week and month.
+    pub used: [Amount; 3],
+    /// Its wallets.
+    pub wallets: Vec<WalletView>,
+}
+
+/// A wallet, as of now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WalletView {
+    /// As its operator described it.
+    pub source: WalletSource,
+    /// Known balance, less what is held and was paid since.
+    pub available: Option<Amount>,
+    /// Held and captured in the current calendar day, week and month.
+    pub used: [Amount; 3],
+}
+
+/// Limits and what is left of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetView {
+    /// Every cumulative limit that applies.
+    pub limits: Vec<LimitView>,
+    /// The tightest of what is left; absent without a cumulative limit.
+    pub remaining: Option<Amount>,
+    /// Captured on this rail since the agent exists, but for what a crash lost and was captured by its id alone.
+    pub spent: Amount,
+    /// Payments on this rail.
+    pub calls: u64,
+    /// Money in open holds, over all rails.
+    pub held: Amount,
+    /// Held and captured in the current calendar day, week and month, over all rails.
+    pub used: [Amount; 3],
+    /// The session that was asked for, or the current one.
+    pub session: Option<SessionView>,
+}
+
+/// One limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitView {
+    /// Which kind of limit.
+    pub kind: ViolationKind,
+    /// The cap.
+    pub limit: Measure,
+    /// What counts against it.
+    pub used: Measure,
+}
+
+/// A session, as of now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionView {
+    /// The client's name for it; empty for the implicit one.
+    pub name: String,
+    /// Its rail.
+    pub protocol: Protocol,
+    /// What may be spent in it: the deposit; absent where only rules limit it.
+    pub deposit: Option<Amount>,
+    /// Captured in it.
+    pub spent: Amount,
+    /// Held in it.
+    pub held: Amount,
+    /// Whether payments may still join it.
+    pub open: bool,
+    /// When it began.
+    pub opened_at: Timestamp,
+    /// When it ends by itself, if nothing more happens in it.
+    pub ends_at: Timestamp,
+    /// The hold that is its deposit.
+    pub authorization: Option<AuthorizationId>,
+}
+
+/// What an agent spent at one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceView {
+    /// The service's domain.
+    pub service: String,
+    /// Captured there since the agent exists.
+    pub spent: Amount,
+    /// Held there.
+    pub held: Amount,
+    /// Payments there.
+    pub calls: u64,
+    /// The last approval or report.
+    pub last_at: Timestamp,
+}
+
+/// A shard, as of now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardView {
+    /// Agents.
+    pub agents: u64,
+    /// Open holds.
+    pub holds: u64,
+    /// Policies in force.
+    pub policies: u64,
+    /// The revision of the policies.
+    pub policy_revision: u32,
+    /// How often the shard was started.
+    pub incarnation: u32,
+    /// BLAKE3 of the whole state in its canonical form.
+    pub digest: Option<[u8; 32]>,
+}

@@ -1,0 +1,184 @@
+//! Second stage: a policy that means something. What is not understood is refused here, when it is written; nothing is ignored.
+
+use super::{
+    PolicyError, PolicyScope, PolicySource, Rail, Rule, RuleKind, RuleSource, SpendWindow,
+    operator::{Action, Operator, Shape},
+    value::Value,
+};
+use crate::kernel::PolicyId;
+
+/// The most rules of a policy.
+pub const RULES_MAX: usize = 64;
+/// The most agents that a policy is assigned to.
+pub const AGENTS_MAX: usize = 10_000;
+/// The longest name, in bytes.
+pub const NAME_BYTES_MAX: usize = 200;
+/// The longest description, in bytes.
+pub const DESCRIPTION_BYTES_MAX: usize = 2_000;
+/// The most bytes of all texts of a policy together.
+pub const SOURCE_BYTES_MAX: usize = 256 * 1024;
+/// The highest priority.
+pub const PRIORITY_MAX: u8 = 100;
+
+/// What a policy may call itself. Labels only: every rule type may stand in every one of them.
+pub const POLICY_TYPES: [&str; 18] = [
+    "SPEND_LIMIT",
+    "TIME_WINDOW",
+    "MERCHANT",
+    "CATEGORY",
+    "VELOCITY",
+    "GEOGRAPHIC",
+    "APPROVAL_THRESHOLD",
+    "COUNTERPARTY",
+    "BUDGET_ALLOCATION",
+    "WHITELIST",
+    "EXPIRATION",
+    "COMPOSITE",
+    "CONTRACT_ALLOWLIST",
+    "BLACKOUT_PERIOD",
+    "X402_CONTROLS",
+    "MPP_CONTROLS",
+    "CARD_PAYMENT",
+    "AGENTSCORE_COMPLIANCE",
+];
+
+/// A policy whose every rule is understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedPolicy {
+    id: PolicyId,
+    priority: u8,
+    active: bool,
+    rules: Box<[Rule]>,
+}
+
+impl CheckedPolicy {
+    /// The policy's id.
+    #[must_use]
+    pub fn id(&self) -> PolicyId {
+        self.id
+    }
+
+    /// 0 to [`PRIORITY_MAX`]; higher first.
+    #[must_use]
+    pub fn priority(&self) -> u8 {
+        self.priority
+    }
+
+    /// Whether its rules apply.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// Its rules in the order in which they were written.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+}
+
+/// Reads what an operator wrote. Policies that are not active are read as strictly as others.
+///
+/// # Errors
+/// [`PolicyError`] with the first place that is not understood or over a named maximum.
+pub fn check(source: &PolicySource) -> Result<CheckedPolicy, PolicyError> {
+    check_sizes(source)?;
+    check_head(source)?;
+    let rules = source.rules.iter().enumerate().map(|(index, rule)| check_rule(index, rule));
+    Ok(CheckedPolicy {
+        id: source.id,
+        priority: source.priority,
+        active: source.active,
+        rules: rules.collect::<Result<_, _>>()?,
+    })
+}
+
+fn check_sizes(source: &PolicySource) -> Result<(), PolicyError> {
+    let rule_bytes =
+        |rule: &RuleSource| rule.rule_type.len() + rule.operator.len() + rule.value.len() + rule.action.len();
+    let head_bytes = source.name.len() + source.description.len() + source.policy_type.len();
+    PolicyError::at_most("name", source.name.len(), NAME_BYTES_MAX, "bytes")?;
+    PolicyError::at_most("description", source.description.len(), DESCRIPTION_BYTES_MAX, "bytes")?;
+    PolicyError::at_most("agents", source.agents.len(), AGENTS_MAX, "entries")?;
+    PolicyError::at_most("rules", source.rules.len(), RULES_MAX, "entries")?;
+    let bytes = head_bytes + source.rules.iter().map(rule_bytes).sum::<usize>();
+    PolicyError::at_most("policy", bytes, SOURCE_BYTES_MAX, "bytes of text")
+}
+
+fn check_head(source: &PolicySource) -> Result<(), PolicyError> {
+    if source.name.trim().is_empty() {
+        return Err(PolicyError::invalid("name", &source.name, "a name that people will recognise"));
+    }
+    if !POLICY_TYPES.contains(&source.policy_type.as_str()) {
+        let expected = "a policy type such as `SPEND_LIMIT`";
+        return Err(PolicyError::unsupported("policy_type", &source.policy_type, expected, POLICY_TYPES));
+    }
+    if source.priority > PRIORITY_MAX {
+        let expected = format!("a number from 0 to {PRIORITY_MAX}");
+        return Err(PolicyError::invalid("priority", &source.priority.to_string(), expected));
+    }
+    if source.scope == PolicyScope::Organization && !source.agents.is_empty() {
+        let found = format!("{} agents", source.agents.len());
+        return Err(PolicyError::invalid("agents", &found, "no agents, since the scope is the whole organization"));
+    }
+    Ok(())
+}
+
+fn check_rule(index: usize, source: &RuleSource) -> Result<Rule, PolicyError> {
+    let place = |field: &str| format!("rules[{index}].{field}");
+    let kind = RuleKind::from_rule_type(&source.rule_type).ok_or_else(|| {
+        let known = RuleKind::ALL.iter().map(|kind| kind.rule_type());
+        PolicyError::unsupported(place("rule_type"), &source.rule_type, "a rule type of this release", known)
+    })?;
+    let shape = Shape::of(kind);
+    let action = Action::parse(&source.action).ok_or_else(|| unknown_action(place("action"), &source.action))?;
+    let operator = Operator::parse(&source.operator).ok_or_else(|| {
+        PolicyError::unsupported(place("operator"), &source.operator, shape.expected(), Operator::words())
+    })?;
+    if !shape.understands(operator, action) {
+        let found = format!("{} with {}", source.operator.trim(), source.action.trim());
+        return Err(PolicyError::invalid(place("operator"), &found, shape.expected()));
+    }
+    read(kind, &Value::new(place("value"), &source.value))
+}
+
+fn unknown_action(place: String, word: &str) -> PolicyError {
+    match word.trim() {
+        "REQUIRE_APPROVAL" => PolicyError::unsupported(place, word, "`ALLOW` or `DENY` in this release", []),
+        other => PolicyError::unsupported(place, other, "`ALLOW` or `DENY`", ["ALLOW", "DENY"]),
+    }
+}
+
+fn read(kind: RuleKind, value: &Value<'_>) -> Result<Rule, PolicyError> {
+    Ok(match kind {
+        RuleKind::MaxAmount => Rule::MaxAmount { cap: value.amount()? },
+        RuleKind::X402MaxPerRequest => Rule::MaxPerRequest { rail: Rail::X402, cap: value.amount()? },
+        RuleKind::MppMaxPerRequest => Rule::MaxPerRequest { rail: Rail::Mpp, cap: value.amount()? },
+        RuleKind::X402PriceCeiling => Rule::PriceCeiling { rail: Rail::X402, cap: value.amount()? },
+        RuleKind::MppPriceCeiling => Rule::PriceCeiling { rail: Rail::Mpp, cap: value.amount()? },
+        RuleKind::AllowedCounterparties => Rule::AllowedCounterparties(value.recipients()?),
+        RuleKind::BlockedCounterparties => Rule::BlockedCounterparties(value.recipients()?),
+        RuleKind::X402AllowedServices => Rule::AllowedServices { rail: Rail::X402, services: value.services()? },
+        RuleKind::MppAllowedServices => Rule::AllowedServices { rail: Rail::Mpp, services: value.services()? },
+        RuleKind::X402BlockedServices => Rule::BlockedServices { rail: Rail::X402, services: value.services()? },
+        RuleKind::MppBlockedServices => Rule::BlockedServices { rail: Rail::Mpp, services: value.services()? },
+        RuleKind::X402SessionBudget => Rule::SessionBudget { rail: Rail::X402, cap: value.amount()? },
+        RuleKind::MppSessionBudget => Rule::SessionBudget { rail: Rail::Mpp, cap: value.amount()? },
+        RuleKind::MppMaxConcurrentSessions => Rule::ConcurrentSessions { max: value.count()? },
+        RuleKind::MppMaxSessionDuration => Rule::SessionDuration { max: value.seconds()? },
+        RuleKind::DailyLimit => Rule::WindowLimit { window: SpendWindow::Day, cap: value.amount()? },
+        RuleKind::WeeklyLimit => Rule::WindowLimit { window: SpendWindow::Week, cap: value.amount()? },
+        RuleKind::MonthlyLimit => Rule::WindowLimit { window: SpendWindow::Month, cap: value.amount()? },
+        RuleKind::X402MaxPerService => {
+            let (window, cap) = value.service_total()?;
+            Rule::MaxPerService { window, cap }
+        }
+        RuleKind::VelocityLimit => {
+            let (period, max_count) = value.velocity()?;
+            Rule::Velocity { period, max_count }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

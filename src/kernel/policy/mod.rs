@@ -1,0 +1,21 @@
+//! What may an agent spend? Policies in three stages, one file each: as written ([`PolicySource`]), as understood
+//! ([`CheckedPolicy`]), as run ([`Program`]). Nothing here knows an agent's state: a program is only the question.
+
+pub mod checked;
+pub mod error;
+pub mod kind;
+pub mod name_set;
+mod operator;
+pub mod program;
+pub mod rule;
+pub mod service;
+pub mod source;
+pub mod value;
+
+pub use checked::{CheckedPolicy, check};
+pub use error::PolicyError;
+pub use kind::RuleKind;
+pub use name_set::NameSet;
+pub use program::{PeriodSet, Program, compile};
+pub use rule::{Applies, Rail, Rule, ServiceWindow, SpendWindow};
+pub use source::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource};

@@ -1,0 +1,297 @@
+//! Third stage: what is run. All rules of all policies of an agent in one order, shared by the agents that have the same policies.
+
+use std::cmp::Reverse;
+
+use super::{CheckedPolicy, Rule};
+use crate::kernel::{Amount, Duration, Period, PolicyId};
+
+/// The rules that an agent's requests must pass, all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    rules: Box<[Rule]>,
+    policies: Box<[(PolicyId, u32)]>,
+    denies_all: bool,
+    velocity_periods: PeriodSet,
+    smallest_amount_limit: Option<Amount>,
+    smallest_count_limit: Option<u32>,
+    session_duration_max: Option<Duration>,
+}
+
+/// Joins policies, each with its version, into one program. Policies that are not active contribute nothing.
+///
+/// Rules are ordered by [`RuleKind`](super::RuleKind), then by the priority of their policy (higher first), then by the
+/// policy's id, then as written; the order in which the policies are passed does not matter. Of rules that are equal in
+/// every respect the first is kept: they would cause equal violations, and to say the same thing twice tells nobody more.
+/// A rule that is merely weaker than another stays, since its violation is one more fact.
+pub fn compile<'a>(policies: impl IntoIterator<Item = (&'a CheckedPolicy, u32)>) -> Program {
+    let mut active: Vec<_> = policies.into_iter().filter(|(policy, _)| policy.is_active()).collect();
+    active.sort_by_key(|(policy, version)| (Reverse(policy.priority()), policy.id(), *version));
+    let mut rules: Vec<&Rule> = active.iter().flat_map(|(policy, _)| policy.rules()).collect();
+    rules.sort_by_key(|rule| rule.kind());
+    Program::new(without_repeats(&rules), active.iter().map(|(policy, version)| (policy.id(), *version)).collect())
+}
+
+impl Program {
+    fn new(rules: Box<[Rule]>, policies: Box<[(PolicyId, u32)]>) -> Program {
+        Program {
+            denies_all: false,
+            velocity_periods: rules.iter().filter_map(velocity).map(|(period, _)| period).collect(),
+            smallest_amount_limit: rules.iter().filter_map(Rule::cumulative_cap).min(),
+            smallest_count_limit: rules.iter().filter_map(velocity).map(|(_, max_count)| max_count).min(),
+            session_duration_max: rules.iter().filter_map(session_duration).min(),
+            rules,
+            policies,
+        }
+    }
+
+    /// The program that approves nothing: for policies that this version cannot read (fail closed).
+    #[must_use]
+    pub fn deny_all() -> Program {
+        Program { denies_all: true, ..Program::new(Box::new([]), Box::new([])) }
+    }
+
+    /// Whether this is [`Program::deny_all`].
+    #[must_use]
+    pub fn denies_all(&self) -> bool {
+        self.denies_all
+    }
+
+    /// The rules, in the order in which they run and their violations are listed.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The active policies and their versions, highest priority first. Empty where no policy applies.
+    #[must_use]
+    pub fn policies(&self) -> &[(PolicyId, u32)] {
+        &self.policies
+    }
+
+    /// The rolling periods over which payments must be counted.
+    #[must_use]
+    pub fn velocity_periods(&self) -> PeriodSet {
+        self.velocity_periods
+    }
+
+    /// The smallest limit that adds up over several payments: windows, sessions and service totals.
+    #[must_use]
+    pub fn smallest_amount_limit(&self) -> Option<Amount> {
+        self.smallest_amount_limit
+    }
+
+    /// The smallest number of payments that a velocity rule permits.
+    #[must_use]
+    pub fn smallest_count_limit(&self) -> Option<u32> {
+        self.smallest_count_limit
+    }
+
+    /// The shortest of the longest durations of an MPP session.
+    #[must_use]
+    pub fn session_duration_max(&self) -> Option<Duration> {
+        self.session_duration_max
+    }
+}
+
+/// Equal rules have one kind, and `sorted` has each kind in one run, so only the run's rules are compared.
+fn without_repeats(sorted: &[&Rule]) -> Box<[Rule]> {
+    let mut kept: Vec<Rule> = Vec::with_capacity(sorted.len());
+    for &rule in sorted {
+        let mut run = kept.iter().rev().take_while(|earlier| earlier.kind() == rule.kind());
+        if !run.any(|earlier| earlier == rule) {
+            kept.push(rule.clone());
+        }
+    }
+    kept.into()
+}
+
+fn velocity(rule: &Rule) -> Option<(Period, u32)> {
+    if let Rule::Velocity { period, max_count } = rule { Some((*period, *max_count)) } else { None }
+}
+
+fn session_duration(rule: &Rule) -> Option<Duration> {
+    if let Rule::SessionDuration { max } = rule { Some(*max) } else { None }
+}
+
+/// A set of periods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeriodSet(u8);
+
+impl PeriodSet {
+    /// Whether `period` is in the set.
+    #[must_use]
+    pub const fn contains(self, period: Period) -> bool {
+        self.0 & bit(period) != 0
+    }
+
+    /// Whether no period is in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The periods in the set, shortest first.
+    pub fn iter(self) -> impl Iterator<Item = Period> {
+        Period::ALL.into_iter().filter(move |period| self.contains(*period))
+    }
+}
+
+impl FromIterator<Period> for PeriodSet {
+    fn from_iter<I: IntoIterator<Item = Period>>(periods: I) -> PeriodSet {
+        PeriodSet(periods.into_iter().fold(0, |bits, period| bits | bit(period)))
+    }
+}
+
+const fn bit(period: Period) -> u8 {
+    1 << period as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::policy::{PolicyScope, PolicySource, RuleKind, RuleSource, check};
+
+    fn policy(id: u128, priority: u8, active: bool, rules: &[(&str, &str)]) -> CheckedPolicy {
+        let rule = |(rule_type, value): &(&str, &str)| RuleSource {
+            rule_type: (*rule_type).to_owned(),
+            operator: if rule_type.ends_with('S') && !rule_type.contains("MAX") { "IN_LIST" } else { "LTE" }.to_owned(),
+            value: (*value).to_owned(),
+            action: "DENY".to_owned(),
+        };
+        let source = PolicySource {
+            id: PolicyId(id),
+            name: format!("policy {id}"),
+            description: String::new(),
+            policy_type: "COMPOSITE".to_owned(),
+            priority,
+            active,
+            scope: PolicyScope::Assigned,
+            agents: Vec::new(),
+            rules: rules.iter().map(rule).collect(),
+        };
+        check(&source).unwrap()
+    }
+
+    /// Every rule type once, in the reverse of the order in which they run.
+    fn one_of_each() -> Vec<(&'static str, &'static str)> {
+        let value = |kind: &RuleKind| match kind {
+            RuleKind::VelocityLimit => r#"{"maxCount":10,"period":"HOUR"}"#,
+            _ => "7",
+        };
+        RuleKind::ALL.iter().rev().map(|kind| (kind.rule_type(), value(kind))).collect()
+    }
+
+    fn caps(program: &Program) -> Vec<u64> {
+        let cap = |rule: &Rule| if let Rule::MaxAmount { cap } = rule { cap.micros() / 1_000_000 } else { 0 };
+        program.rules().iter().map(cap).collect()
+    }
+
+    #[test]
+    fn rules_stand_in_the_order_of_their_kinds_and_of_the_enum() {
+        let program = compile([(&policy(1, 50, true, &one_of_each()), 1)]);
+        let kinds: Vec<RuleKind> = program.rules().iter().map(Rule::kind).collect();
+        assert_eq!(kinds, RuleKind::ALL);
+        let variants: Vec<usize> = program.rules().iter().map(variant).collect();
+        assert!(variants.is_sorted(), "{variants:?}");
+    }
+
+    fn variant(rule: &Rule) -> usize {
+        match rule {
+            Rule::MaxAmount { .. } => 0,
+            Rule::MaxPerRequest { .. } => 1,
+            Rule::PriceCeiling { .. } => 2,
+            Rule::AllowedCounterparties(_) => 3,
+            Rule::BlockedCounterparties(_) => 4,
+            Rule::AllowedServices { .. } => 5,
+            Rule::BlockedServices { .. } => 6,
+            Rule::SessionBudget { .. } => 7,
+            Rule::ConcurrentSessions { .. } => 8,
+            Rule::SessionDuration { .. } => 9,
+            Rule::WindowLimit { .. } => 10,
+            Rule::MaxPerService { .. } => 11,
+            Rule::Velocity { .. } => 12,
+        }
+    }
+
+    #[test]
+    fn higher_priority_comes_first_then_the_id_then_the_order_as_written() {
+        let low = policy(1, 10, true, &[("MAX_AMOUNT", "1")]);
+        let second = policy(3, 90, true, &[("MAX_AMOUNT", "5"), ("MAX_AMOUNT", "4")]);
+        let first = policy(2, 90, true, &[("MAX_AMOUNT", "3"), ("MAX_AMOUNT", "2")]);
+        let inputs = [(&low, 7), (&second, 8), (&first, 9)];
+        let expected = compile(inputs);
+        assert_eq!(caps(&expected), [3, 2, 5, 4, 1]);
+        assert_eq!(expected.policies(), [(PolicyId(2), 9), (PolicyId(3), 8), (PolicyId(1), 7)]);
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            assert_eq!(compile(order.map(|index| inputs[index])), expected);
+        }
+    }
+
+    #[test]
+    fn only_rules_that_are_equal_in_every_respect_are_merged() {
+        let check = |rules: &[(&str, &str)], expected: usize| {
+            let program = compile([(&policy(1, 50, true, rules), 1)]);
+            assert_eq!(program.rules().len(), expected, "{rules:?}");
+            let (first, second) = rules.split_at(1);
+            let apart = [policy(1, 50, true, first), policy(2, 60, true, second)];
+            assert_eq!(compile(apart.iter().map(|policy| (policy, 1))).rules().len(), expected, "{rules:?}");
+        };
+        check(&[("DAILY_LIMIT", "500"), ("DAILY_LIMIT", "500.00")], 1);
+        check(&[("DAILY_LIMIT", "500"), ("DAILY_LIMIT", "300"), ("DAILY_LIMIT", "500")], 2);
+        check(&[("DAILY_LIMIT", "500"), ("WEEKLY_LIMIT", "500")], 2);
+        check(&[("X402_MAX_PER_REQUEST", "1"), ("X402_PRICE_CEILING", "1")], 2);
+        check(&[("X402_PRICE_CEILING", "1"), ("MPP_PRICE_CEILING", "1")], 2);
+        check(&[("BLOCKED_COUNTERPARTIES", "a,b"), ("BLOCKED_COUNTERPARTIES", r#"["b","a"]"#)], 1);
+        check(&[("BLOCKED_COUNTERPARTIES", "a,b"), ("BLOCKED_COUNTERPARTIES", "a")], 2);
+        check(&[("X402_MAX_PER_SERVICE", "1"), ("X402_MAX_PER_SERVICE", r#"{"amount":1,"period":"DAY"}"#)], 2);
+    }
+
+    #[test]
+    fn policies_that_are_not_active_contribute_nothing() {
+        let inactive = policy(1, 90, false, &one_of_each());
+        assert_eq!(compile([(&inactive, 1)]), compile([]));
+        assert!(!compile([]).denies_all());
+        assert!(compile([]).policies().is_empty());
+    }
+
+    #[test]
+    fn denying_all_is_not_the_same_as_having_no_rules() {
+        assert!(Program::deny_all().denies_all());
+        assert_ne!(Program::deny_all(), compile([]));
+    }
+
+    #[test]
+    fn the_smallest_limits_are_known() {
+        let check = |rules: &[(&str, &str)], amount: Option<u32>, count: Option<u32>, seconds: Option<u64>| {
+            let program = compile([(&policy(1, 50, true, rules), 1)]);
+            assert_eq!(program.smallest_amount_limit(), amount.map(Amount::from_units), "{rules:?}");
+            assert_eq!(program.smallest_count_limit(), count, "{rules:?}");
+            assert_eq!(program.session_duration_max(), seconds.map(Duration::from_secs), "{rules:?}");
+        };
+        let hourly = r#"{"maxCount":9,"period":"HOUR"}"#;
+        let daily = r#"{"maxCount":5,"period":"DAY"}"#;
+        check(&[], None, None, None);
+        check(&[("MAX_AMOUNT", "1"), ("X402_PRICE_CEILING", "1"), ("MPP_MAX_PER_REQUEST", "1")], None, None, None);
+        check(&[("MPP_MAX_CONCURRENT_SESSIONS", "1")], None, None, None);
+        check(&[("DAILY_LIMIT", "9"), ("MONTHLY_LIMIT", "4")], Some(4), None, None);
+        check(&[("DAILY_LIMIT", "9"), ("X402_SESSION_BUDGET", "3")], Some(3), None, None);
+        check(&[("WEEKLY_LIMIT", "9"), ("MPP_SESSION_BUDGET", "0")], Some(0), None, None);
+        check(&[("DAILY_LIMIT", "9"), ("X402_MAX_PER_SERVICE", "2")], Some(2), None, None);
+        check(&[("VELOCITY_LIMIT", hourly), ("VELOCITY_LIMIT", daily)], None, Some(5), None);
+        check(&[("MPP_MAX_SESSION_DURATION", "60"), ("MPP_MAX_SESSION_DURATION", "50")], None, None, Some(50));
+    }
+
+    #[test]
+    fn the_periods_of_velocity_rules_are_known() {
+        let rules = [
+            ("VELOCITY_LIMIT", r#"{"maxCount":9,"period":"MONTH"}"#),
+            ("VELOCITY_LIMIT", r#"{"maxCount":1,"period":"MINUTE"}"#),
+        ];
+        let periods = compile([(&policy(1, 50, true, &rules), 1)]).velocity_periods();
+        assert_eq!(periods.iter().collect::<Vec<_>>(), [Period::Minute, Period::Month]);
+        assert!(periods.contains(Period::Month));
+        assert!(!periods.contains(Period::Hour));
+        assert!(!periods.is_empty());
+        assert!(compile([]).velocity_periods().is_empty());
+    }
+}

@@ -1,0 +1,226 @@
+//! A rule that can be run: no text is left to interpret, and no combination that means nothing can be built.
+
+use super::{NameSet, RuleKind};
+use crate::kernel::{Amount, Duration, Period, Protocol};
+
+/// One thing that must hold. Variants stand in the order in which they run: what needs nothing but the request comes first.
+///
+/// Every cap lets pass what equals it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// No payment is larger.
+    MaxAmount {
+        /// The largest amount that passes.
+        cap: Amount,
+    },
+    /// No payment on this rail is larger.
+    MaxPerRequest {
+        /// Where it applies.
+        rail: Rail,
+        /// The largest amount that passes.
+        cap: Amount,
+    },
+    /// The same under the name that operators give to the price of a call.
+    PriceCeiling {
+        /// Where it applies.
+        rail: Rail,
+        /// The largest amount that passes.
+        cap: Amount,
+    },
+    /// Only these recipients are paid; an empty set means nobody.
+    AllowedCounterparties(NameSet),
+    /// These recipients are not paid.
+    BlockedCounterparties(NameSet),
+    /// Only these services are paid; an empty set means none.
+    AllowedServices {
+        /// Where it applies.
+        rail: Rail,
+        /// The services that pass.
+        services: NameSet,
+    },
+    /// These services are not paid.
+    BlockedServices {
+        /// Where it applies.
+        rail: Rail,
+        /// The services that do not pass.
+        services: NameSet,
+    },
+    /// One session spends no more; for an MPP session that is its deposit.
+    SessionBudget {
+        /// Where it applies.
+        rail: Rail,
+        /// The largest total that passes.
+        cap: Amount,
+    },
+    /// No more MPP sessions are open at once.
+    ConcurrentSessions {
+        /// The largest number that passes.
+        max: u32,
+    },
+    /// No MPP session lasts longer.
+    SessionDuration {
+        /// The longest duration that passes.
+        max: Duration,
+    },
+    /// No more is spent in a calendar period, whatever the protocol.
+    WindowLimit {
+        /// The calendar period in UTC.
+        window: SpendWindow,
+        /// The largest total that passes.
+        cap: Amount,
+    },
+    /// No single service gets more through x402.
+    MaxPerService {
+        /// Over which time the total runs.
+        window: ServiceWindow,
+        /// The largest total that passes.
+        cap: Amount,
+    },
+    /// No more payments are made in any span as long as the period.
+    Velocity {
+        /// The rolling period.
+        period: Period,
+        /// The largest number that passes.
+        max_count: u32,
+    },
+}
+
+impl Rule {
+    /// Its rule type.
+    #[must_use]
+    pub const fn kind(&self) -> RuleKind {
+        match self {
+            Rule::MaxAmount { .. } => RuleKind::MaxAmount,
+            Rule::MaxPerRequest { rail: Rail::X402, .. } => RuleKind::X402MaxPerRequest,
+            Rule::MaxPerRequest { rail: Rail::Mpp, .. } => RuleKind::MppMaxPerRequest,
+            Rule::PriceCeiling { rail: Rail::X402, .. } => RuleKind::X402PriceCeiling,
+            Rule::PriceCeiling { rail: Rail::Mpp, .. } => RuleKind::MppPriceCeiling,
+            Rule::AllowedCounterparties(_) => RuleKind::AllowedCounterparties,
+            Rule::BlockedCounterparties(_) => RuleKind::BlockedCounterparties,
+            Rule::AllowedServices { rail: Rail::X402, .. } => RuleKind::X402AllowedServices,
+            Rule::AllowedServices { rail: Rail::Mpp, .. } => RuleKind::MppAllowedServices,
+            Rule::BlockedServices { rail: Rail::X402, .. } => RuleKind::X402BlockedServices,
+            Rule::BlockedServices { rail: Rail::Mpp, .. } => RuleKind::MppBlockedServices,
+            Rule::SessionBudget { rail: Rail::X402, .. } => RuleKind::X402SessionBudget,
+            Rule::SessionBudget { rail: Rail::Mpp, .. } => RuleKind::MppSessionBudget,
+            Rule::ConcurrentSessions { .. } => RuleKind::MppMaxConcurrentSessions,
+            Rule::SessionDuration { .. } => RuleKind::MppMaxSessionDuration,
+            Rule::WindowLimit { window: SpendWindow::Day, .. } => RuleKind::DailyLimit,
+            Rule::WindowLimit { window: SpendWindow::Week, .. } => RuleKind::WeeklyLimit,
+            Rule::WindowLimit { window: SpendWindow::Month, .. } => RuleKind::MonthlyLimit,
+            Rule::MaxPerService { .. } => RuleKind::X402MaxPerService,
+            Rule::Velocity { .. } => RuleKind::VelocityLimit,
+        }
+    }
+
+    /// Which requests it looks at.
+    #[must_use]
+    pub const fn applies(&self) -> Applies {
+        match self {
+            Rule::MaxAmount { .. }
+            | Rule::AllowedCounterparties(_)
+            | Rule::BlockedCounterparties(_)
+            | Rule::WindowLimit { .. }
+            | Rule::Velocity { .. } => Applies::All,
+            Rule::MaxPerRequest { rail, .. }
+            | Rule::PriceCeiling { rail, .. }
+            | Rule::AllowedServices { rail, .. }
+            | Rule::BlockedServices { rail, .. }
+            | Rule::SessionBudget { rail, .. } => Applies::Only(*rail),
+            Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => Applies::Only(Rail::Mpp),
+            Rule::MaxPerService { .. } => Applies::Only(Rail::X402),
+        }
+    }
+
+    /// The cap of a limit that adds up over several payments; `None` for a cap on one payment and for what is not money.
+    #[must_use]
+    pub const fn cumulative_cap(&self) -> Option<Amount> {
+        match self {
+            Rule::SessionBudget { cap, .. } | Rule::WindowLimit { cap, .. } | Rule::MaxPerService { cap, .. } => {
+                Some(*cap)
+            }
+            Rule::MaxAmount { .. }
+            | Rule::MaxPerRequest { .. }
+            | Rule::PriceCeiling { .. }
+            | Rule::AllowedCounterparties(_)
+            | Rule::BlockedCounterparties(_)
+            | Rule::AllowedServices { .. }
+            | Rule::BlockedServices { .. }
+            | Rule::ConcurrentSessions { .. }
+            | Rule::SessionDuration { .. }
+            | Rule::Velocity { .. } => None,
+        }
+    }
+}
+
+/// A machine-payment protocol that has rules of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rail {
+    /// `X402_…` rules.
+    X402,
+    /// `MPP_…` rules.
+    Mpp,
+}
+
+impl Rail {
+    /// The protocol of the requests on this rail.
+    #[must_use]
+    pub const fn protocol(self) -> Protocol {
+        match self {
+            Rail::X402 => Protocol::X402,
+            Rail::Mpp => Protocol::Mpp,
+        }
+    }
+}
+
+/// Which requests a rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Applies {
+    /// Every request.
+    All,
+    /// The requests of one rail.
+    Only(Rail),
+}
+
+impl Applies {
+    /// Whether a request of `protocol` is looked at.
+    #[must_use]
+    pub fn covers(self, protocol: Protocol) -> bool {
+        match self {
+            Applies::All => true,
+            Applies::Only(rail) => rail.protocol() == protocol,
+        }
+    }
+}
+
+/// A calendar period in UTC that a spend limit counts over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SpendWindow {
+    /// Midnight to midnight.
+    Day,
+    /// Monday to Sunday.
+    Week,
+    /// The first to the last of a month.
+    Month,
+}
+
+impl SpendWindow {
+    /// The same as a period.
+    #[must_use]
+    pub const fn period(self) -> Period {
+        match self {
+            SpendWindow::Day => Period::Day,
+            SpendWindow::Week => Period::Week,
+            SpendWindow::Month => Period::Month,
+        }
+    }
+}
+
+/// Over which time the total of one service runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServiceWindow {
+    /// From the first payment on, for ever.
+    Lifetime,
+    /// A calendar period in UTC.
+    Calendar(SpendWindow),
+}

@@ -1,0 +1,53 @@
+//! First stage: a policy as its operator wrote it. It is journalled and given back unchanged, so nothing here is interpreted.
+
+use bincode::{Decode, Encode};
+
+use crate::kernel::{AgentId, PolicyId};
+
+/// A policy as written. [`check`](super::check) says whether it means anything.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PolicySource {
+    /// Its name for machines.
+    pub id: PolicyId,
+    /// Its name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// A label such as `SPEND_LIMIT`; it does not decide which rules may stand in the policy.
+    pub policy_type: String,
+    /// 0 to 100, [`PRIORITY_DEFAULT`] where nothing else is said. The violations of a higher priority are listed first.
+    pub priority: u8,
+    /// Whether its rules apply at all.
+    pub active: bool,
+    /// To whom it applies.
+    pub scope: PolicyScope,
+    /// The agents it is assigned to; empty when the scope is the organization.
+    pub agents: Vec<AgentId>,
+    /// All of them must pass.
+    pub rules: Vec<RuleSource>,
+}
+
+/// The priority of a policy that states none.
+pub const PRIORITY_DEFAULT: u8 = 50;
+
+/// To whom a policy applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum PolicyScope {
+    /// To every agent.
+    Organization = 0,
+    /// To the agents it lists.
+    Assigned = 1,
+}
+
+/// A rule as written.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RuleSource {
+    /// For example `MAX_AMOUNT`.
+    pub rule_type: String,
+    /// For example `LTE`.
+    pub operator: String,
+    /// A plain text such as `500`, or JSON when it has parts.
+    pub value: String,
+    /// `ALLOW` or `DENY`.
+    pub action: String,
+}

@@ -1,0 +1,195 @@
+//! What the value of a rule says. A value is plain text (`500`), or JSON when it has parts; numbers are read from their
+//! digits, never through a floating-point number.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde_json::value::RawValue;
+
+use super::{NameSet, PolicyError, ServiceWindow, SpendWindow, service::domain_of_entry};
+use crate::kernel::{Amount, Duration, Name, NameError, Period};
+
+/// The most entries of a list.
+pub const LIST_ENTRIES_MAX: usize = 10_000;
+/// The largest count of payments, sessions or seconds.
+pub const COUNT_MAX: u32 = 1_000_000_000;
+
+/// A value as written, with the place to name when it is refused.
+pub(super) struct Value<'a> {
+    place: String,
+    text: &'a str,
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn new(place: String, text: &'a str) -> Value<'a> {
+        Value { place, text: text.trim() }
+    }
+
+    /// `500`, `"0.50"`.
+    pub(super) fn amount(&self) -> Result<Amount, PolicyError> {
+        const EXPECTED: &str = "a decimal amount such as `0.05`";
+        let text = self.scalar(EXPECTED)?;
+        Amount::parse(&text).map_err(|error| self.invalid(&format!("{EXPECTED}, but {error}")))
+    }
+
+    /// `3`, `"3"`.
+    pub(super) fn count(&self) -> Result<u32, PolicyError> {
+        let expected = format!("a whole number from 0 to {COUNT_MAX}");
+        let text = self.scalar(&expected)?;
+        let digits = Some(&*text).filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+        let count = digits.and_then(|digits| digits.parse().ok()).filter(|count| *count <= COUNT_MAX);
+        count.ok_or_else(|| self.invalid(&expected))
+    }
+
+    /// Whole seconds: `3600`, `"3600"`.
+    pub(super) fn seconds(&self) -> Result<Duration, PolicyError> {
+        self.count().map(|seconds| Duration::from_secs(u64::from(seconds)))
+    }
+
+    /// `{"maxCount":10,"period":"HOUR"}`.
+    pub(super) fn velocity(&self) -> Result<(Period, u32), PolicyError> {
+        let [max_count, period] = self.members(["maxCount", "period"], r#"`{"maxCount":10,"period":"HOUR"}`"#)?;
+        let (max_count, period) = (self.part(".maxCount", &max_count), self.part(".period", &period));
+        Ok((period.period()?, max_count.count()?))
+    }
+
+    /// `50` for a total without end, or `{"amount":50,"period":"DAILY"}`.
+    pub(super) fn service_total(&self) -> Result<(ServiceWindow, Amount), PolicyError> {
+        if !self.text.starts_with(['{', '[']) {
+            return Ok((ServiceWindow::Lifetime, self.amount()?));
+        }
+        let expected = r#"an amount such as `50`, or `{"amount":50,"period":"DAILY"}`"#;
+        let [amount, period] = self.members(["amount", "period"], expected)?;
+        let (amount, period) = (self.part(".amount", &amount), self.part(".period", &period));
+        Ok((ServiceWindow::Calendar(period.calendar_period()?), amount.amount()?))
+    }
+
+    /// Recipients, as [`Value::entries`] reads them.
+    pub(super) fn recipients(&self) -> Result<NameSet, PolicyError> {
+        self.names(|entry| {
+            if entry.contains('*') {
+                return Err("a whole address; wildcards are not supported in this release".to_owned());
+            }
+            Name::recipient(entry).map_err(|error| not_a_name("a recipient's address", error))
+        })
+    }
+
+    /// Services, as [`Value::entries`] reads them, by domain or by URL.
+    pub(super) fn services(&self) -> Result<NameSet, PolicyError> {
+        self.names(|entry| {
+            let domain = domain_of_entry(entry)?;
+            Name::service(domain).map_err(|error| not_a_name("a service's domain", error))
+        })
+    }
+
+    fn names(&self, name: impl for<'n> Fn(&'n str) -> Result<Name<'n>, String>) -> Result<NameSet, PolicyError> {
+        let entries = self.entries()?;
+        let refused = |(index, entry): (usize, &str), expected: String| {
+            PolicyError::invalid(format!("{}[{index}]", self.place), entry, expected)
+        };
+        let read = |(index, entry)| name(entry).map_err(|expected| refused((index, entry), expected));
+        entries.iter().map(String::as_str).enumerate().map(read).collect()
+    }
+
+    /// `["a","b"]`, or a plain `a,b` or `a`.
+    fn entries(&self) -> Result<Vec<String>, PolicyError> {
+        const EXPECTED: &str = r#"a list such as `["a","b"]` (`[]` for an empty one)"#;
+        let entries: Vec<String> = if self.text.starts_with('[') {
+            let parts: Vec<Box<RawValue>> = serde_json::from_str(self.text).map_err(|_| self.invalid(EXPECTED))?;
+            let texts = parts.iter().enumerate().map(|(index, part)| self.part(&format!("[{index}]"), part).text());
+            texts.collect::<Result<_, _>>()?
+        } else {
+            let text = self.scalar(EXPECTED)?;
+            if text.is_empty() {
+                return Err(self.invalid(EXPECTED));
+            }
+            text.split(',').map(|entry| entry.trim().to_owned()).collect()
+        };
+        PolicyError::at_most(&self.place, entries.len(), LIST_ENTRIES_MAX, "entries")?;
+        Ok(entries)
+    }
+
+    /// An entry of a JSON list.
+    fn text(&self) -> Result<String, PolicyError> {
+        serde_json::from_str(self.text).map_err(|_| self.invalid("a text in double quotes"))
+    }
+
+    fn period(&self) -> Result<Period, PolicyError> {
+        const EXPECTED: &str = "`MINUTE`, `HOUR`, `DAY`, `WEEK` or `MONTH`";
+        match self.word(EXPECTED)?.as_str() {
+            "MINUTE" => Ok(Period::Minute),
+            "HOUR" => Ok(Period::Hour),
+            "DAY" | "DAILY" => Ok(Period::Day),
+            "WEEK" | "WEEKLY" => Ok(Period::Week),
+            "MONTH" | "MONTHLY" => Ok(Period::Month),
+            _ => Err(self.invalid(EXPECTED)),
+        }
+    }
+
+    fn calendar_period(&self) -> Result<SpendWindow, PolicyError> {
+        const EXPECTED: &str = "`DAY`, `WEEK` or `MONTH`";
+        match self.word(EXPECTED)?.as_str() {
+            "DAY" | "DAILY" => Ok(SpendWindow::Day),
+            "WEEK" | "WEEKLY" => Ok(SpendWindow::Week),
+            "MONTH" | "MONTHLY" => Ok(SpendWindow::Month),
+            _ => Err(self.invalid(EXPECTED)),
+        }
+    }
+
+    fn word(&self, expected: &str) -> Result<String, PolicyError> {
+        Ok(self.scalar(expected)?.to_ascii_uppercase())
+    }
+
+    /// The text without the quotes that JSON puts around it; what has parts is refused.
+    fn scalar(&self, expected: &str) -> Result<Cow<'a, str>, PolicyError> {
+        match self.text.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(self.text).map(Cow::Owned).map_err(|_| self.invalid(expected)),
+            Some(b'{' | b'[') => Err(self.invalid(expected)),
+            Some(_) | None => Ok(Cow::Borrowed(self.text)),
+        }
+    }
+
+    /// The members of a JSON object that has exactly these, each once: a member that is not understood, or said twice, is
+    /// refused, since the operator meant something by it.
+    fn members(&self, keys: [&str; 2], expected: &str) -> Result<[Box<RawValue>; 2], PolicyError> {
+        let mut members: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_str(self.text).map_err(|_| self.invalid(expected))?;
+        if members.len() != member_count(self.text) {
+            return Err(self.invalid(&format!("{expected} with each member once")));
+        }
+        if let Some(unknown) = members.keys().find(|key| !keys.contains(&key.as_str())) {
+            return Err(PolicyError::invalid(&self.place, unknown, format!("{expected} without other members")));
+        }
+        let [first, second] = keys.map(|key| members.remove(key));
+        first.zip(second).map(|(first, second)| [first, second]).ok_or_else(|| self.invalid(expected))
+    }
+
+    fn part<'p>(&self, within: &str, part: &'p RawValue) -> Value<'p> {
+        Value::new(format!("{}{within}", self.place), part.get())
+    }
+
+    fn invalid(&self, expected: &str) -> PolicyError {
+        PolicyError::invalid(&self.place, self.text, expected)
+    }
+}
+
+fn not_a_name(expected: &str, error: NameError) -> String {
+    format!("{expected}, but {error}")
+}
+
+/// How many members the outermost object of a valid JSON text has, repeated keys included: each has one colon.
+fn member_count(json: &str) -> usize {
+    let (mut count, mut depth, mut in_text, mut escaped) = (0, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            b':' if depth == 1 => count += 1,
+            _ => {}
+        }
+    }
+    count
+}

@@ -1,0 +1,158 @@
+//! The policies of the gateway as one shard knows them, and the programs made from them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hashbrown::HashMap;
+
+use crate::kernel::{
+    AgentId, PolicyId,
+    policy::{CheckedPolicy, PolicyScope, PolicySource, Program, check, compile},
+};
+
+/// One policy, or what is left of one that was removed.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The change that wrote it.
+    pub revision: u32,
+    /// As written; `None` once removed.
+    pub source: Option<PolicySource>,
+    /// Ready to compile; `None` where this version cannot read it.
+    checked: Option<Arc<CheckedPolicy>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Catalogue {
+    entries: BTreeMap<PolicyId, Entry>,
+    revision: u32,
+    default: Option<CheckedPolicy>,
+    programs: Vec<Arc<Program>>,
+    /// The program of agents that no policy lists.
+    base: u32,
+    /// The programs of the others.
+    listed: HashMap<AgentId, u32>,
+}
+
+impl Catalogue {
+    /// No policies but the default one.
+    #[must_use]
+    pub fn new(default: &PolicySource) -> Catalogue {
+        let default = check(default).ok();
+        Catalogue {
+            entries: BTreeMap::new(),
+            revision: 0,
+            default,
+            programs: Vec::new(),
+            base: 0,
+            listed: HashMap::new(),
+        }
+    }
+
+    /// What agents without a policy get from now on.
+    pub fn set_default(&mut self, default: &PolicySource) {
+        self.default = check(default).ok();
+    }
+
+    /// Writes a policy.
+    pub fn put(&mut self, source: PolicySource, revision: u32) {
+        let checked = check(&source).ok().map(Arc::new);
+        self.entries.insert(source.id, Entry { revision, source: Some(source), checked });
+        self.revision = self.revision.max(revision);
+    }
+
+    /// Removes a policy, remembering that it was.
+    pub fn remove(&mut self, id: PolicyId, revision: u32) {
+        self.entries.insert(id, Entry { revision, source: None, checked: None });
+        self.revision = self.revision.max(revision);
+    }
+
+    /// The change that wrote or removed the policy last; 0 for one that never was.
+    #[must_use]
+    pub fn revision_of(&self, id: PolicyId) -> u32 {
+        self.entries.get(&id).map_or(0, |entry| entry.revision)
+    }
+
+    /// The last change.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    /// All policies, removed ones included.
+    pub fn entries(&self) -> impl Iterator<Item = (PolicyId, &Entry)> {
+        self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
+
+    /// The policies in force, each with the change that wrote it.
+    pub fn sources(&self) -> impl Iterator<Item = (&PolicySource, u32)> {
+        self.entries.values().filter_map(|entry| entry.source.as_ref().map(|source| (source, entry.revision)))
+    }
+
+    /// The program at a position given by [`Catalogue::program_of`].
+    #[must_use]
+    pub fn program(&self, position: u32) -> &Arc<Program> {
+        &self.programs[position as usize]
+    }
+
+    /// The position of an agent's program.
+    #[must_use]
+    pub fn program_of(&self, agent: AgentId) -> u32 {
+        self.listed.get(&agent).copied().unwrap_or(self.base)
+    }
+
+    /// Makes the programs anew; positions given before mean nothing any more.
+    pub fn compile(&mut self) {
+        let in_force: Vec<&Entry> = self.entries.values().filter(|entry| entry.is_active()).collect();
+        let everybody: Vec<usize> = positions(&in_force, |source| source.scope == PolicyScope::Organization);
+        let mut listed: HashMap<AgentId, Vec<usize>> = HashMap::new();
+        for (position, entry) in in_force.iter().enumerate() {
+            for agent in entry.source.iter().filter(|s| s.scope == PolicyScope::Assigned).flat_map(|s| &s.agents) {
+                let policies = listed.entry(*agent).or_default();
+                if policies.last() != Some(&position) {
+                    policies.push(position);
+                }
+            }
+        }
+        let mut sets: HashMap<Vec<usize>, u32> = HashMap::new();
+        let mut programs = Vec::new();
+        let mut position_of = |set: Vec<usize>| {
+            *sets.entry(set).or_insert_with_key(|set| {
+                let chosen: Vec<&Entry> = set.iter().map(|&position| in_force[position]).collect();
+                programs.push(Arc::new(program(&chosen, self.default.as_ref())));
+                (programs.len() - 1) as u32
+            })
+        };
+        self.base = position_of(everybody.clone());
+        self.listed = listed
+            .into_iter()
+            .map(|(agent, own)| {
+                let mut set = everybody.clone();
+                set.extend(own);
+                set.sort_unstable();
+                (agent, position_of(set))
+            })
+            .collect();
+        self.programs = programs;
+    }
+}
+
+impl Entry {
+    fn is_active(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.active)
+    }
+}
+
+fn positions(entries: &[&Entry], wanted: impl Fn(&PolicySource) -> bool) -> Vec<usize> {
+    let wanted = |(_, entry): &(usize, &&Entry)| entry.source.as_ref().is_some_and(&wanted);
+    entries.iter().enumerate().filter(wanted).map(|(position, _)| position).collect()
+}
+
+/// A policy that cannot be read denies everything: fail closed.
+fn program(chosen: &[&Entry], default: Option<&CheckedPolicy>) -> Program {
+    if chosen.is_empty() {
+        return default.map_or_else(Program::deny_all, |default| compile([(default, 0)]));
+    }
+    let readable: Option<Vec<_>> =
+        chosen.iter().map(|entry| entry.checked.as_deref().map(|checked| (checked, entry.revision))).collect();
+    readable.map_or_else(Program::deny_all, compile)
+}

@@ -1,0 +1,150 @@
+//! The whole state as bytes, in one canonical form: for snapshots, and for the digest that tells two states apart.
+
+use bincode::{Decode, Encode, config};
+use thiserror::Error;
+
+use super::{
+    State,
+    agent::Agent,
+    catalogue::Catalogue,
+    deadline::{Deadline, Deadlines, Due},
+    history::{History, Operation},
+    hold::{Hold, Holds},
+    names::Names,
+};
+use crate::kernel::{AgentIndex, Options, PolicyId, Timestamp, policy::PolicySource, request::KeySource};
+
+/// Why bytes are not a state.
+#[derive(Debug, Error)]
+pub enum ImageError {
+    /// Not the form that this version writes.
+    #[error("the snapshot cannot be read: {0}")]
+    Malformed(#[from] bincode::error::DecodeError),
+    /// Something is left over.
+    #[error("the snapshot has {0} bytes too many")]
+    TrailingBytes(usize),
+}
+
+/// What is stored of a state; the rest is rebuilt.
+#[derive(Encode, Decode)]
+struct Image {
+    options: Options,
+    moment: Timestamp,
+    incarnation: u32,
+    clean: bool,
+    serial: u64,
+    names: Vec<Box<str>>,
+    policies: Vec<(PolicyId, u32, Option<PolicySource>)>,
+    keys: Vec<KeySource>,
+    agents: Vec<Agent>,
+    /// In the order of placement.
+    open: Vec<Hold>,
+    /// In the order in which they ended.
+    finished: Vec<(Timestamp, Hold)>,
+    operations: Vec<Operation>,
+}
+
+impl State {
+    /// The whole state as bytes. Equal states give equal bytes.
+    #[must_use]
+    pub fn image(&self) -> Vec<u8> {
+        let mut open: Vec<Hold> = self.holds.iter().filter(|hold| hold.is_open()).cloned().collect();
+        open.sort_unstable_by_key(|hold| hold.serial);
+        let image = Image {
+            options: self.options.clone(),
+            moment: self.moment,
+            incarnation: self.incarnation,
+            clean: self.clean,
+            serial: self.serial,
+            names: self.names.iter().map(Into::into).collect(),
+            policies: self.catalogue.entries().map(|(id, entry)| (id, entry.revision, entry.source.clone())).collect(),
+            keys: self.keys.values().cloned().collect(),
+            agents: self.agents.clone(),
+            open,
+            finished: self.history.finished().map(|(at, slot)| (at, self.holds.at(slot).clone())).collect(),
+            operations: self.history.operations().iter().cloned().collect(),
+        };
+        bincode::encode_to_vec(image, config::standard()).expect("INVARIANT: a state can be written to memory")
+    }
+
+    /// BLAKE3 of the image.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        *blake3::hash(&self.image()).as_bytes()
+    }
+
+    /// The state that has this image.
+    ///
+    /// # Errors
+    /// [`ImageError`] where the bytes are none of [`State::image`] of this version.
+    pub fn from_image(bytes: &[u8]) -> Result<State, ImageError> {
+        let (image, read): (Image, usize) = bincode::decode_from_slice(bytes, config::standard())?;
+        if read != bytes.len() {
+            return Err(ImageError::TrailingBytes(bytes.len() - read));
+        }
+        let mut state = State {
+            moment: image.moment,
+            incarnation: image.incarnation,
+            clean: image.clean,
+            serial: image.serial,
+            by_id: image.agents.iter().enumerate().map(|(index, a)| (a.id, AgentIndex(index as u32))).collect(),
+            agents: image.agents,
+            names: Names::default(),
+            holds: Holds::default(),
+            history: History::default(),
+            catalogue: Catalogue::new(&image.options.default_policy),
+            keys: image.keys.into_iter().map(|key| (key.id, key)).collect(),
+            deadlines: Deadlines::default(),
+            options: image.options,
+        };
+        image.names.into_iter().for_each(|text| {
+            state.names.add(text);
+        });
+        for (id, revision, source) in image.policies {
+            match source {
+                Some(source) => state.catalogue.put(source, revision),
+                None => state.catalogue.remove(id, revision),
+            }
+        }
+        state.assign_programs();
+        state.restore_holds(image.open, image.finished);
+        image.operations.into_iter().for_each(|operation| state.history.remember(operation));
+        state.restore_unknown_deadlines();
+        state.restore_session_deadlines();
+        Ok(state)
+    }
+
+    fn restore_holds(&mut self, open: Vec<Hold>, finished: Vec<(Timestamp, Hold)>) {
+        for hold in open {
+            let (due, serial, agent) = (hold.due, hold.serial, hold.agent);
+            let list = &mut self.agent_mut(agent).open_holds.0.clone();
+            let slot = self.holds.insert(hold, list);
+            self.agent_mut(agent).open_holds.0 = *list;
+            self.deadlines.push(Deadline { due, what: Due::Hold { serial, slot } });
+        }
+        for (at, hold) in finished {
+            let slot = self.holds.insert(hold, &mut super::hold::OpenHolds::default());
+            self.history.finish(at, slot);
+        }
+    }
+
+    fn restore_unknown_deadlines(&mut self) {
+        for (index, agent) in self.agents.iter().enumerate() {
+            for unknown in &agent.unknown {
+                self.deadlines.push(Deadline { due: unknown.until, what: Due::Unknown(AgentIndex(index as u32)) });
+            }
+        }
+    }
+
+    /// Sets a deadline for every session, under the options as they are now.
+    pub(crate) fn restore_session_deadlines(&mut self) {
+        for (index, agent) in self.agents.iter_mut().enumerate() {
+            for session in &mut agent.sessions {
+                let due = session.forgotten_at(self.options.session_kept);
+                let what = Due::Session(AgentIndex(index as u32), session.number);
+                self.deadlines.push(Deadline { due, what });
+                session.awaits_deadline.0 = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The state of one shard, and the bookings that every operation is made of.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    agent::Agent,
+    catalogue::Catalogue,
+    deadline::{Deadline, Deadlines, Due},
+    history::{Answered, Asked, History, Operation},
+    hold::{Hold, Holds, Slot},
+    names::Names,
+    session::{Session, SessionEnd},
+    velocity::Velocity,
+    window::{Weight, replace},
+};
+use crate::kernel::{
+    AgentId, AgentIndex, Amount, Failure, KeyId, OperationId, Options, SessionNumber, Timestamp,
+    outcome::HoldStatus,
+    policy::{PolicySource, Program},
+    request::KeySource,
+};
+
+/// Everything a shard remembers.
+#[derive(Debug)]
+pub struct State {
+    pub(crate) options: Options,
+    pub(crate) moment: Timestamp,
+    pub(crate) incarnation: u32,
+    pub(crate) clean: bool,
+    pub(crate) serial: u64,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) by_id: BTreeMap<AgentId, AgentIndex>,
+    pub(crate) names: Names,
+    pub(crate) holds: Holds,
+    pub(crate) history: History,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) keys: BTreeMap<KeyId, KeySource>,
+    pub(crate) deadlines: Deadlines,
+}
+
+/// What may be approved for an agent ahead of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// This much money.
+    pub amount: Amount,
+    /// This many approvals.
+    pub count: u32,
+    /// Whether an approval of this incarnation has armed it. It covers nothing before that approval is durable.
+    pub armed: bool,
+}
+
+impl State {
+    /// An empty shard.
+    #[must_use]
+    pub fn new(options: Options) -> State {
+        let mut catalogue = Catalogue::new(&options.default_policy);
+        catalogue.compile();
+        State {
+            options,
+            moment: Timestamp::ZERO,
+            incarnation: 0,
+            clean: true,
+            serial: 0,
+            agents: Vec::new(),
+            by_id: BTreeMap::new(),
+            names: Names::default(),
+            holds: Holds::default(),
+            history: History::default(),
+            catalogue,
+            keys: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+        }
+    }
+
+    /// The moment of the latest event.
+    #[must_use]
+    pub fn moment(&self) -> Timestamp {
+        self.moment
+    }
+
+    /// How often the shard was started.
+    #[must_use]
+    pub fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    /// Whether the process that had the shard last let it go with everything durable.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// The options that decisions depend on.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The lease of an agent; nothing for an agent that does not exist.
+    #[must_use]
+    pub fn lease(&self, agent: AgentIndex) -> Lease {
+        self.agents.get(agent.0 as usize).map_or(Lease { amount: Amount::ZERO, count: 0, armed: false }, |agent| {
+            Lease {
+                amount: agent.lease_amount,
+                count: agent.lease_count,
+                armed: !self.clean && agent.armed_in == self.incarnation && agent.armed_in != 0,
+            }
+        })
+    }
+
+    /// All agents in the order of creation.
+    pub fn agents(&self) -> impl Iterator<Item = (AgentIndex, AgentId)> {
+        self.agents.iter().enumerate().map(|(index, agent)| (AgentIndex(index as u32), agent.id))
+    }
+
+    /// All credentials that are not revoked.
+    pub fn keys(&self) -> impl Iterator<Item = &KeySource> {
+        self.keys.values()
+    }
+
+    /// The policies in force, each with the revision that wrote it.
+    pub fn policies(&self) -> impl Iterator<Item = (&PolicySource, u32)> {
+        self.catalogue.sources()
+    }
+
+    /// The policy catalogue, removed policies included.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// When [`State::advance`] has something to do at the earliest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let history = self.history.next(self.options.history_kept);
+        [self.deadlines.next(), history].into_iter().flatten().min()
+    }
+
+    pub(crate) fn agent(&self, index: AgentIndex) -> Result<&Agent, Failure> {
+        self.agents.get(index.0 as usize).ok_or(Failure::UnknownAgent)
+    }
+
+    /// An agent that an event speaks of.
+    pub(crate) fn agent_mut(&mut self, index: AgentIndex) -> &mut Agent {
+        self.agents.get_mut(index.0 as usize).expect("INVARIANT: events speak of agents that exist")
+    }
+
+    pub(crate) fn program(&self, agent: &Agent) -> &Arc<Program> {
+        self.catalogue.program(agent.program.0)
+    }
+
+    /// The answer to an operation that was carried out before; a failure where the id stood for something else.
+    pub(crate) fn repeated(
+        &self,
+        agent: AgentIndex,
+        id: OperationId,
+        asked: Asked,
+    ) -> Result<Option<Answered>, Failure> {
+        match self.history.operation(agent, id) {
+            None => Ok(None),
+            Some(operation) if operation.asked == asked => Ok(Some(operation.answered)),
+            Some(_) => Err(Failure::IdReused),
+        }
+    }
+
+    pub(crate) fn remember(&mut self, operation: Operation) {
+        self.history.remember(operation);
+        if self.history.operations().len() > self.options.maxima.operations as usize {
+            self.history.forget_operation();
+        }
+    }
+
+    /// What charges hold inside the envelope whose deposit this is.
+    pub(crate) fn inside(&self, hold: &Hold) -> Amount {
+        if !hold.deposit {
+            return Amount::ZERO;
+        }
+        let agent = self.agents.get(hold.agent.0 as usize);
+        agent.and_then(|agent| agent.session(hold.session)).map_or(Amount::ZERO, |session| session.inside)
+    }
+
+    /// Where the deposit is that this charge draws from.
+    pub(crate) fn deposit_of(&self, hold: &Hold) -> Option<Slot> {
+        if !hold.from_deposit {
+            return None;
+        }
+        let session = self.agents.get(hold.agent.0 as usize)?.session(hold.session)?;
+        self.holds.find(hold.agent, session.envelope()?.deposit)
+    }
+
+    /// Changes a hold and books what that does to the counters it weighs on.
+    pub(crate) fn change(&mut self, now: Timestamp, slot: Slot, change: impl FnOnce(&mut Hold)) {
+        let inside = self.inside(self.holds.at(slot));
+        let hold = self.holds.at_mut(slot);
+        let before = hold.weight(inside);
+        change(hold);
+        let after = hold.weight(inside);
+        let hold = self.holds.at(slot);
+        if !hold.from_deposit
+            && let Some(agent) = self.agents.get_mut(hold.agent.0 as usize)
+        {
+            book(agent, hold, now, before, after);
+        }
+    }
+
+    /// Changes what charges hold inside an envelope, and books what that does to the weight of its deposit.
+    pub(crate) fn change_inside(&mut self, now: Timestamp, deposit: Slot, inside: impl FnOnce(Amount) -> Amount) {
+        self.change_envelope(now, deposit, |_, held| *held = inside(*held));
+    }
+
+    /// Changes a deposit and what charges hold inside its envelope, and books both as one.
+    pub(crate) fn change_envelope(
+        &mut self,
+        now: Timestamp,
+        deposit: Slot,
+        change: impl FnOnce(&mut Hold, &mut Amount),
+    ) {
+        let hold = self.holds.at_mut(deposit);
+        let Some(agent) = self.agents.get_mut(hold.agent.0 as usize) else { return };
+        let Some(session) = agent.session_mut(hold.session) else { return };
+        let before = hold.weight(session.inside);
+        change(hold, &mut session.inside);
+        let after = hold.weight(session.inside);
+        book(agent, hold, now, before, after);
+    }
+
+    /// A hold is over: what it does not weigh any more is booked, and it becomes history.
+    pub(crate) fn finish(&mut self, now: Timestamp, slot: Slot, status: HoldStatus) {
+        let inside = self.inside(self.holds.at(slot));
+        let before = self.holds.at(slot).weight(inside);
+        let agent_index = self.holds.at(slot).agent;
+        let agent = self.agents.get_mut(agent_index.0 as usize).expect("INVARIANT: a hold has an agent");
+        self.holds.finish(slot, status, &mut agent.open_holds.0);
+        let hold = self.holds.at(slot);
+        if !hold.from_deposit {
+            book(agent, hold, now, before, hold.weight(inside));
+        }
+        let (session, due) = (hold.session, hold.due);
+        if hold.from_deposit
+            && let Some(session) = agent.session_mut(session)
+        {
+            session.open_charges -= 1;
+        }
+        self.let_session_go(now, agent_index, session, |session| session.envelope().is_none());
+        self.outdate_hold(due);
+        self.history.finish(now, slot);
+        if self.history.finished_count() > self.options.maxima.finished_holds as usize {
+            self.forget_hold(now);
+        }
+    }
+
+    /// A hold keeps its session no longer, where that is so for sessions of the kind; with the last one the session may be forgotten.
+    fn let_session_go(
+        &mut self,
+        now: Timestamp,
+        index: AgentIndex,
+        number: SessionNumber,
+        of_kind: fn(&Session) -> bool,
+    ) {
+        let agent = self.agents.get_mut(index.0 as usize);
+        let Some(session) = agent.and_then(|agent| agent.session_mut(number)).filter(|session| of_kind(session)) else {
+            return;
+        };
+        session.kept_by -= 1;
+        if session.kept_by == 0 && !session.awaits_deadline.0 {
+            session.awaits_deadline.0 = true;
+            let due = session.forgotten_at(self.options.session_kept).max(now);
+            self.deadlines.push(Deadline { due, what: Due::Session(index, number) });
+        }
+    }
+
+    /// A hold does not expire at `due` any more.
+    pub(crate) fn outdate_hold(&mut self, due: Timestamp) {
+        let holds = &self.holds;
+        self.deadlines.outdate(due, |deadline| match deadline.what {
+            Due::Hold { serial, slot } => holds.expiring(serial, slot, deadline.due).is_some(),
+            Due::Unknown(_) | Due::Session(..) => true,
+        });
+    }
+
+    /// Forgets the oldest hold that is over.
+    pub(crate) fn forget_hold(&mut self, now: Timestamp) {
+        if let Some(slot) = self.history.forget_hold() {
+            let (agent, session) = (self.holds.at(slot).agent, self.holds.at(slot).session);
+            self.holds.remove(slot);
+            self.let_session_go(now, agent, session, |session| session.envelope().is_some());
+        }
+    }
+
+    /// An envelope that is closed releases what is neither captured nor held inside it; with the last of its
+    /// open charges it is over.
+    ///
+    /// The deposit is looked up here, after whatever ended: to remember that may have cost the memory of the deposit.
+    pub(crate) fn settle(&mut self, now: Timestamp, agent: AgentIndex, session: SessionNumber) {
+        let closed = |session: &&Session| !session.is_open();
+        let Some(session) = self.agents.get(agent.0 as usize).and_then(|agent| agent.session(session)).filter(closed)
+        else {
+            return;
+        };
+        let (inside, charges) = (session.inside, session.open_charges);
+        let captured = session.end == SessionEnd::Captured;
+        let deposit = session.envelope().and_then(|envelope| self.holds.find(agent, envelope.deposit));
+        let Some(deposit) = deposit.filter(|slot| self.holds.at(*slot).is_open()) else { return };
+        self.change(now, deposit, |hold| {
+            hold.amount = hold.amount.min(hold.captured.saturating_add(inside));
+        });
+        if charges == 0 {
+            self.finish(now, deposit, if captured { HoldStatus::Captured } else { HoldStatus::Voided });
+        }
+    }
+
+    /// Counts calls in every rolling period of an agent.
+    pub(crate) fn count_calls(agent: &mut Agent, now: Timestamp, calls: u32) {
+        for velocity in &mut agent.velocities {
+            velocity.add(now, calls);
+        }
+    }
+
+    /// Gives every agent the program that its policies make, and brings what follows from it up to date.
+    pub(crate) fn recompile(&mut self) {
+        self.assign_programs();
+        for index in 0..self.agents.len() {
+            self.refresh(AgentIndex(index as u32));
+        }
+    }
+
+    pub(crate) fn assign_programs(&mut self) {
+        self.catalogue.compile();
+        for agent in &mut self.agents {
+            agent.program.0 = self.catalogue.program_of(agent.id);
+        }
+    }
+
+    /// Brings what follows from an agent's limits up to date: the periods it counts calls in, and its lease.
+    pub(crate) fn refresh(&mut self, index: AgentIndex) {
+        let Some(agent) = self.agents.get_mut(index.0 as usize) else { return };
+        let program = self.catalogue.program(agent.program.0);
+        let periods = program.velocity_periods();
+        // A period that no policy asks for any more goes on being counted: to drop a policy and write it again is no fresh allowance.
+        for period in periods.iter() {
+            if !agent.velocities.iter().any(|velocity| velocity.period() == period) {
+                agent.velocities.push(Velocity::new(period));
+            }
+        }
+        agent.velocities.sort_unstable_by_key(Velocity::period);
+        let (amount, count) = lease(&self.options, agent, program);
+        if (amount, count) != (agent.lease_amount, agent.lease_count) {
+            (agent.lease_amount, agent.lease_count, agent.armed_in) = (amount, count, 0);
+        }
+    }
+
+    /// The session of an event, which counts as a request in it.
+    pub(crate) fn touch(agent: &mut Agent, number: SessionNumber, now: Timestamp) -> Option<&mut Session> {
+        let session = agent.session_mut(number)?;
+        session.last_request = now;
+        Some(session)
+    }
+}
+
+/// Books the difference of a hold's weight in every counter that it was placed in.
+pub(crate) fn book(agent: &mut Agent, hold: &Hold, now: Timestamp, before: Weight, after: Weight) {
+    if before == after {
+        return;
+    }
+    agent.windows.book(hold.placed_at, now, before, after);
+    agent.service_mut(hold.protocol, hold.service).windows.book(hold.placed_at, now, before, after);
+    if let Some(wallet) = hold.wallet.and_then(|position| agent.wallets.get_mut(position as usize)) {
+        wallet.windows.book(hold.placed_at, now, before, after);
+    }
+    if !hold.deposit
+        && let Some(session) = agent.session_mut(hold.session)
+    {
+        session.weight.used = replace(session.weight.used, before.used, after.used);
+        session.weight.spent = replace(session.weight.spent, before.spent, after.spent);
+    }
+}
+
+/// The lease that the rule of the options gives an agent: amount and count.
+fn lease(options: &Options, agent: &Agent, program: &Program) -> (Amount, u32) {
+    let rule = &options.lease;
+    let share = |whole: u64| (u128::from(whole) * u128::from(rule.share_percent.min(100)) / 100) as u64;
+    let smallest = [program.smallest_amount_limit(), agent.smallest_wallet_limit()].into_iter().flatten().min();
+    let amount = match (rule.ceiling, agent.own_lease, smallest) {
+        (Amount::ZERO, _, _) => Amount::ZERO,
+        (_, Some(own), _) => own,
+        (ceiling, None, None) => ceiling,
+        (ceiling, None, Some(cap)) => Amount::from_micros(share(cap.micros())).max(rule.floor).min(ceiling),
+    };
+    let count = match program.smallest_count_limit() {
+        None => rule.count_max,
+        Some(smallest) => (share(u64::from(smallest)) as u32).min(rule.count_max),
+    };
+    (amount, count)
+}

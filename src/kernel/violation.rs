@@ -1,0 +1,87 @@
+//! A violation in words: the stable code that programs read, and the sentence that people read.
+
+use super::{
+    outcome::{AgentStatusCode, Measure, Violation, ViolationKind},
+    policy::RuleKind,
+};
+
+impl ViolationKind {
+    /// The stable code, as in Conto's responses where Conto has one.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            ViolationKind::AgentNotActive(_) => "AGENT_NOT_ACTIVE",
+            ViolationKind::NoWallet => "NO_WALLET",
+            ViolationKind::WalletFrozen => "WALLET_FROZEN",
+            ViolationKind::WalletPerPayment => "PER_TX_LIMIT",
+            ViolationKind::WalletTime => "TIME_WINDOW",
+            ViolationKind::SessionEnded => "SESSION_ENDED",
+            ViolationKind::SessionPayee => "SESSION_PAYEE",
+            ViolationKind::SessionDeposit => "SESSION_DEPOSIT_EXCEEDED",
+            ViolationKind::Rule(kind) => kind.violation_type(),
+            ViolationKind::WalletPerDay => "DAILY_LIMIT",
+            ViolationKind::WalletPerWeek => "WEEKLY_LIMIT",
+            ViolationKind::WalletPerMonth => "MONTHLY_LIMIT",
+            ViolationKind::Balance => "INSUFFICIENT_BALANCE",
+            ViolationKind::Unreadable => "POLICY_UNREADABLE",
+        }
+    }
+}
+
+impl Violation {
+    /// What stands against the payment, in a sentence.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let what = match self.kind {
+            ViolationKind::AgentNotActive(AgentStatusCode::Paused) => "The agent is paused",
+            ViolationKind::AgentNotActive(AgentStatusCode::Suspended) => "The agent is suspended",
+            ViolationKind::AgentNotActive(AgentStatusCode::Revoked) => "The agent is revoked",
+            ViolationKind::NoWallet => "The agent has no such wallet",
+            ViolationKind::WalletFrozen => "The wallet is frozen",
+            ViolationKind::WalletPerPayment => "Amount exceeds the wallet's limit per payment",
+            ViolationKind::WalletTime => "The wallet may not pay at this time",
+            ViolationKind::SessionEnded => "The session is over",
+            ViolationKind::SessionPayee => "The session's deposit is for another recipient or service",
+            ViolationKind::SessionDeposit => "Amount exceeds what is left of the session's deposit",
+            ViolationKind::Rule(kind) => rule(kind),
+            ViolationKind::WalletPerDay => "Amount exceeds the wallet's daily limit",
+            ViolationKind::WalletPerWeek => "Amount exceeds the wallet's weekly limit",
+            ViolationKind::WalletPerMonth => "Amount exceeds the wallet's monthly limit",
+            ViolationKind::Balance => "Amount exceeds the wallet's available balance",
+            ViolationKind::Unreadable => "A policy of the agent cannot be read by this version; write it anew",
+        };
+        match (self.limit, self.current) {
+            (Measure::Money(limit), Measure::Money(current)) => format!("{what}: {current} > {limit}"),
+            (Measure::Count(limit), Measure::Count(current)) => format!("{what}: {current} > {limit}"),
+            (Measure::Time(limit), Measure::Time(current)) => {
+                format!("{what}: {} s > {} s", current.as_secs(), limit.as_secs())
+            }
+            _ => what.to_owned(),
+        }
+    }
+}
+
+fn rule(kind: RuleKind) -> &'static str {
+    match kind {
+        RuleKind::MaxAmount => "Amount exceeds the limit per payment",
+        RuleKind::X402MaxPerRequest => "Amount exceeds the x402 limit per request",
+        RuleKind::MppMaxPerRequest => "Amount exceeds the MPP limit per request",
+        RuleKind::X402PriceCeiling => "Amount exceeds x402 price ceiling",
+        RuleKind::MppPriceCeiling => "Amount exceeds MPP price ceiling",
+        RuleKind::AllowedCounterparties => "The recipient is not on the list of allowed counterparties",
+        RuleKind::BlockedCounterparties => "The recipient is on the list of blocked counterparties",
+        RuleKind::X402AllowedServices => "The service is not on the list of allowed x402 services",
+        RuleKind::MppAllowedServices => "The service is not on the list of allowed MPP services",
+        RuleKind::X402BlockedServices => "The service is on the list of blocked x402 services",
+        RuleKind::MppBlockedServices => "The service is on the list of blocked MPP services",
+        RuleKind::X402SessionBudget => "Amount exceeds the x402 session budget",
+        RuleKind::MppSessionBudget => "Amount exceeds the MPP session budget",
+        RuleKind::MppMaxConcurrentSessions => "Too many MPP sessions are open",
+        RuleKind::MppMaxSessionDuration => "The MPP session would last too long",
+        RuleKind::DailyLimit => "Amount exceeds the daily limit",
+        RuleKind::WeeklyLimit => "Amount exceeds the weekly limit",
+        RuleKind::MonthlyLimit => "Amount exceeds the monthly limit",
+        RuleKind::X402MaxPerService => "Amount exceeds the x402 budget of the service",
+        RuleKind::VelocityLimit => "Too many payments in the period",
+    }
+}

@@ -1,0 +1,18 @@
+//! The rules of `docs/SEMANTICS.md`, one table an area, each limit at its exact boundary.
+#![expect(clippy::unwrap_used, reason = "a table that cannot be run fails")]
+
+mod authorize;
+mod change;
+mod deposit;
+mod expiry;
+mod idempotency;
+mod invalid;
+mod lease;
+mod maximum;
+mod record;
+mod rule;
+mod session;
+mod shard;
+mod velocity;
+mod wallet;
+mod window;
