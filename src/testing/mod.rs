@@ -1,0 +1,7 @@
+//! With what is Holdfast tested? Fakes that misbehave on purpose and reproducibly: one seed, one history.
+//!
+//! Behind the feature `testing`, so that an embedder can run its own code against the same faults.
+
+mod faulty_store;
+
+pub use faulty_store::{Fault, FaultKind, FaultyStore};
