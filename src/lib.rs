@@ -1,5 +1,6 @@
 //! Holdfast: an authorization gateway for machine payments.
 
+pub mod engine;
 pub mod journal;
 pub mod kernel;
 #[cfg(any(test, feature = "testing"))]

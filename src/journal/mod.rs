@@ -7,6 +7,7 @@
 //!
 //! What the bytes mean is [`codec`]'s alone. Deliberately absent here: threads, time, and when to commit.
 
+pub mod codec;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]

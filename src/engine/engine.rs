@@ -1,0 +1,416 @@
+//! The engine as those who ask it see it.
+
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crossbeam::{
+    channel::{Receiver, Sender, bounded},
+    sync::Parker,
+};
+
+use super::{
+    answer::{Answer, EngineError, Replies, Ticket},
+    clock::Clock,
+    committer::Committer,
+    directory::{AgentHandle, Directory, shard_of},
+    lane::Lane,
+    mailbox::Batch,
+    observer::Observer,
+    options::EngineOptions,
+    recovery::{HOME, OpenError, Recovered, recover},
+    shared::{Shared, Standing},
+    snapshot::{SNAPSHOTS_WAITING_MAX, Snapshotter},
+    status::{EngineStatus, ShardGauges, ShardStatus, WorkerStatus},
+    worker::{Worker, WorkerId},
+};
+use crate::{
+    journal::{Sequence, Store},
+    kernel::{AgentId, Failure, Outcome, PolicyId, Request, ShardId, State, policy::PolicySource},
+};
+
+/// How long [`Engine::shut_down`] waits for the workers to let their shards go.
+pub const SHUT_DOWN_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How often a policy change asks an overloaded shard again, 10 milliseconds apart.
+pub const CALL_RETRIES_MAX: u32 = 200;
+const CALL_RETRY_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Decides and makes durable: the shards of one store, their workers, and the committer.
+///
+/// Clones are the same engine. When the last one is dropped without [`shut_down`](Self::shut_down), it is as if the process
+/// had died: nothing that was acknowledged is lost, but the next start assumes the worst about what was approved ahead of the disk.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// One change of the catalogue at a time, so that every shard sees them in the order of their revisions.
+    catalogue: Mutex<()>,
+}
+
+impl Engine {
+    /// Recovers every shard of the store, and makes the workers that run them. No worker runs until somebody turns it, on
+    /// [`EngineThreads`](super::EngineThreads) or inside a loop of its own.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is served then.
+    pub fn open(
+        options: EngineOptions,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<(Engine, Vec<Worker>), OpenError> {
+        let assembly = Assembly::open(options, store, clock, observer)?;
+        let threads = vec![
+            spawn("holdfast-commit", move || assembly.committer.run())?,
+            spawn("holdfast-snapshot", move || assembly.snapshotter.run())?,
+        ];
+        Ok((Engine::new(assembly.shared, threads), assembly.workers))
+    }
+
+    /// Like [`open`](Self::open), without a thread: a simulation commits when it wants to.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_unthreaded(
+        options: EngineOptions,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Unthreaded, OpenError> {
+        let Assembly { shared, workers, committer, snapshotter } = Assembly::open(options, store, clock, observer)?;
+        Ok(Unthreaded { engine: Engine::new(shared, Vec::new()), workers, committer, snapshotter })
+    }
+
+    fn new(shared: Arc<Shared>, threads: Vec<JoinHandle<()>>) -> Engine {
+        Engine { inner: Arc::new(Inner { shared, threads: Mutex::new(threads), catalogue: Mutex::new(()) }) }
+    }
+
+    /// Hands a batch to a worker's mailbox. The batch comes back at once when the mailbox is full, the batch has more requests than
+    /// [`batch_requests_max`](EngineOptions::batch_requests_max), or the engine no longer serves.
+    ///
+    /// # Errors
+    /// The batch.
+    pub fn submit(&self, worker: WorkerId, batch: Batch) -> Result<(), Batch> {
+        let shared = self.shared();
+        let is_known = usize::from(worker.0) < shared.lanes.len();
+        if !is_known || batch.len() > shared.options.batch_requests_max || shared.standing() != Standing::Open {
+            return Err(batch);
+        }
+        shared.lane(worker).post(batch)
+    }
+
+    /// Asks one shard and waits for the answer, which is durable where it must be. For embedders and tools: it blocks the
+    /// calling thread, which must not be the one that turns the shard's worker.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn call(&self, shard: ShardId, request: &Request<'_>) -> Answer {
+        self.ask(shard, request)?.recv().unwrap_or(Err(EngineError::Unavailable))
+    }
+
+    /// Writes a policy in every shard; returns when it is durable in all of them. A crash on the way is made good by the next
+    /// start, which brings every shard up to the catalogue. Blocks like [`call`](Self::call).
+    ///
+    /// # Errors
+    /// [`EngineError`]. After any other than [`EngineError::Failure`] some shards may have it; asking again is safe.
+    pub fn put_policy(&self, source: PolicySource) -> Answer {
+        self.change_catalogue(|revision| Request::PutPolicy(source.clone(), revision))
+    }
+
+    /// Takes a policy out of force in every shard, as [`put_policy`](Self::put_policy) writes one.
+    ///
+    /// # Errors
+    /// As for [`put_policy`](Self::put_policy).
+    pub fn remove_policy(&self, id: PolicyId) -> Answer {
+        self.change_catalogue(|revision| Request::RemovePolicy(id, revision))
+    }
+
+    /// Refuses new requests, makes everything durable, and lets every shard go, so that the next start need not assume a crash.
+    /// Blocks until that is done, at most [`SHUT_DOWN_WAIT_MAX`]; the workers must be turned meanwhile.
+    pub fn shut_down(&self) {
+        let shared = self.shared();
+        shared.end(Standing::Stopping);
+        if !shared.wait_for_workers(Instant::now() + SHUT_DOWN_WAIT_MAX) {
+            shared.end(Standing::Failed);
+        }
+        shared.close();
+        self.inner.join();
+    }
+
+    /// How it does, as of now.
+    #[must_use]
+    pub fn status(&self) -> EngineStatus {
+        let shared = self.shared();
+        let standing = shared.standing();
+        EngineStatus {
+            shards: (0..)
+                .zip(&shared.shards)
+                .map(|(shard, gauges)| self.shard_status(ShardId(shard), gauges))
+                .collect(),
+            workers: (0..).zip(&shared.lanes).map(|(worker, lane)| worker_status(WorkerId(worker), lane)).collect(),
+            commits: shared.commits.read(shared.backlog_bytes()),
+            failed: standing == Standing::Failed,
+            failure: shared.failure.get().cloned(),
+            stopping: standing == Standing::Stopping,
+            clock_steps: shared.clock.steps(),
+        }
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shard_count(&self) -> u16 {
+        u16::try_from(self.shared().shards.len()).expect("shards have numbers of 16 bits")
+    }
+
+    /// How many workers run them.
+    #[must_use]
+    pub fn worker_count(&self) -> u16 {
+        u16::try_from(self.shared().lanes.len()).expect("workers have numbers of 16 bits")
+    }
+
+    /// Who runs a shard.
+    #[must_use]
+    pub fn worker_of(&self, shard: ShardId) -> WorkerId {
+        self.shared().worker_of(shard)
+    }
+
+    /// The shard in which an agent lives, or would live.
+    #[must_use]
+    pub fn shard_of(&self, agent: AgentId) -> ShardId {
+        shard_of(agent, self.shard_count())
+    }
+
+    /// Where a durable agent lives.
+    #[must_use]
+    pub fn agent(&self, agent: AgentId) -> Option<AgentHandle> {
+        self.shared().directory.find(agent)
+    }
+
+    /// The shard that keeps the policy catalogue and the keys of operators and platforms.
+    #[must_use]
+    pub fn home(&self) -> ShardId {
+        HOME
+    }
+
+    /// What it runs with.
+    #[must_use]
+    pub fn options(&self) -> &EngineOptions {
+        &self.shared().options
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
+    fn ask(&self, shard: ShardId, request: &Request<'_>) -> Result<Receiver<Answer>, EngineError> {
+        let (sender, answer) = bounded(1);
+        let mut batch = Batch::new(Arc::new(OneReply(sender)));
+        batch.push(shard, Ticket(0), request);
+        match self.submit(self.worker_of(shard), batch) {
+            Ok(()) => Ok(answer),
+            Err(_) if self.shared().standing() == Standing::Open => Err(EngineError::Overloaded),
+            Err(_) => Err(EngineError::Unavailable),
+        }
+    }
+
+    /// The home first, which gives the revision; then the others.
+    fn change_catalogue<'r>(&self, request: impl Fn(Option<u32>) -> Request<'r>) -> Answer {
+        let _alone = self.inner.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = self.call(HOME, &request(None))?;
+        let Outcome::PolicyChanged { revision } = changed else {
+            unreachable!("a policy change answers with its revision, not {changed:?}")
+        };
+        let others = 1..self.shard_count();
+        let told = request(Some(revision));
+        let asked: Vec<_> = others.map(|shard| (ShardId(shard), self.ask(ShardId(shard), &told))).collect();
+        // Every shard is waited for, even after an error, so that as many as possible have the change.
+        let answers: Vec<Answer> = asked.into_iter().map(|(shard, asked)| self.insist(shard, asked, &told)).collect();
+        answers.into_iter().find_map(Result::err).map_or(Ok(changed), Err)
+    }
+
+    /// Waits for an answer, and asks again while the shard is overloaded.
+    fn insist(&self, shard: ShardId, asked: Result<Receiver<Answer>, EngineError>, request: &Request<'_>) -> Answer {
+        let mut answer = asked.and_then(|asked| asked.recv().unwrap_or(Err(EngineError::Unavailable)));
+        for _ in 0..CALL_RETRIES_MAX {
+            match answer {
+                Err(EngineError::Overloaded) => {
+                    thread::sleep(CALL_RETRY_INTERVAL);
+                    answer = self.call(shard, request);
+                }
+                // The shard never had it, which is what was asked for.
+                Err(EngineError::Failure(Failure::UnknownPolicy)) => return Ok(Outcome::Done),
+                Ok(_) | Err(EngineError::Failure(_) | EngineError::Unavailable) => break,
+            }
+        }
+        answer
+    }
+
+    fn shard_status(&self, shard: ShardId, gauges: &ShardGauges) -> ShardStatus {
+        ShardStatus {
+            shard,
+            worker: self.worker_of(shard),
+            durable: Sequence(gauges.durable.load(Ordering::Relaxed)),
+            snapshot: Sequence(gauges.snapshot.load(Ordering::Relaxed)),
+            agents: gauges.agents.load(Ordering::Relaxed),
+            poisoned: gauges.is_poisoned.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn worker_status(worker: WorkerId, lane: &Lane) -> WorkerStatus {
+    WorkerStatus { worker, counters: lane.counters.read(), mailbox_batches: lane.mailbox_batches() }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("shards", &self.shard_count()).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn join(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A thread that panicked has said so, and has ended the engine.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if !self.shared.is_closed() {
+            self.shared.end(Standing::Failed);
+            self.shared.close();
+        }
+        self.join();
+    }
+}
+
+/// The parts of an engine before anything runs.
+struct Assembly {
+    shared: Arc<Shared>,
+    workers: Vec<Worker>,
+    committer: Committer,
+    snapshotter: Snapshotter,
+}
+
+impl Assembly {
+    fn open(
+        options: EngineOptions,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Assembly, OpenError> {
+        let recovered = recover(&store, &options.kernel, clock.now())?;
+        let directory = Directory::default();
+        for (shard, state) in numbered(&recovered.states) {
+            let agents = state.agents();
+            agents.for_each(|(index, agent)| directory.insert(agent, AgentHandle { shard, index }));
+            observer.recovered(shard, state);
+        }
+        let parker = Parker::new();
+        let workers = options.workers.clamp(1, store.shards().get());
+        let lanes = (0..workers).map(|_| Lane::new(options.mailbox_batches_max)).collect();
+        let gauges = numbered(&recovered.states).map(|(shard, state)| gauges(&recovered, shard, state)).collect();
+        let unparker = parker.unparker().clone();
+        let shared = Arc::new(Shared::new(options, clock, observer, directory, lanes, gauges, unparker));
+        let (asks, asked) = bounded(SNAPSHOTS_WAITING_MAX);
+        let Recovered { journal, states, grown_bytes } = recovered;
+        Ok(Assembly {
+            workers: assign(&shared, states),
+            committer: Committer::new(Arc::clone(&shared), journal, parker, grown_bytes, asks),
+            snapshotter: Snapshotter::new(Arc::clone(&shared), store, asked),
+            shared,
+        })
+    }
+}
+
+fn numbered(states: &[State]) -> impl Iterator<Item = (ShardId, &State)> {
+    (0..).map(ShardId).zip(states)
+}
+
+fn gauges(recovered: &Recovered, shard: ShardId, state: &State) -> ShardGauges {
+    let gauges = ShardGauges::default();
+    let durable = recovered.journal.durable(shard).map_or(Sequence::NONE, |position| position.sequence);
+    gauges.durable.store(durable.0, Ordering::Relaxed);
+    gauges.agents.store(state.agents().count() as u64, Ordering::Relaxed);
+    gauges
+}
+
+/// Gives every shard to its worker.
+fn assign(shared: &Arc<Shared>, states: Vec<State>) -> Vec<Worker> {
+    let mut shares: Vec<Vec<(ShardId, State)>> = shared.lanes.iter().map(|_| Vec::new()).collect();
+    for (shard, state) in (0..).map(ShardId).zip(states) {
+        shares[usize::from(shared.worker_of(shard).0)].push((shard, state));
+    }
+    let workers = (0..).map(WorkerId).zip(shares);
+    workers.map(|(id, states)| Worker::new(id, Arc::clone(shared), states)).collect()
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// One answer for one thread that waits for it.
+struct OneReply(Sender<Answer>);
+
+impl Replies for OneReply {
+    fn deliver(&self, replies: &mut dyn Iterator<Item = (Ticket, Answer)>) {
+        for (_, answer) in replies {
+            // Whoever asked may have gone.
+            let _ = self.0.try_send(answer);
+        }
+    }
+}
+
+/// An engine whose parts a simulation turns by hand. Dropping it is a crash.
+#[cfg(any(test, feature = "testing"))]
+pub struct Unthreaded {
+    /// The engine.
+    pub engine: Engine,
+    /// Its workers.
+    pub workers: Vec<Worker>,
+    committer: Committer,
+    snapshotter: Snapshotter,
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Unthreaded {
+    /// Makes everything durable that the workers handed over; they see it in their next turn.
+    pub fn commit(&mut self) {
+        loop {
+            self.committer.gather();
+            if !self.committer.has_gathered() || self.engine.status().failed {
+                return;
+            }
+            self.committer.commit();
+        }
+    }
+
+    /// Ends the committer of an engine that was shut down in good order.
+    pub fn anchor(&self) {
+        self.committer.anchor();
+    }
+
+    /// Writes the snapshots that are due.
+    pub fn write_snapshots(&self) {
+        self.snapshotter.write_asked();
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl fmt::Debug for Unthreaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.engine.fmt(f)
+    }
+}

@@ -1,0 +1,58 @@
+//! Who is told of rare, durable facts, such as a directory of credentials outside the shards.
+
+use crate::kernel::{Event, ShardId, State};
+
+/// Told of agents, credentials and policies once they are durable, and of each shard's state after recovery.
+///
+/// It is called on the worker's thread, before the answer to the request that made the fact leaves, and must not block.
+pub trait Observer: Send + Sync {
+    /// A shard was recovered; everything in `state` is durable.
+    fn recovered(&self, shard: ShardId, state: &State);
+
+    /// [`Event::AgentCreated`], [`Event::AgentUpdated`], [`Event::KeyIssued`], [`Event::KeyRevoked`], [`Event::PolicyPut`] or
+    /// [`Event::PolicyRemoved`] is durable.
+    fn observe(&self, shard: ShardId, event: &Event);
+}
+
+/// For engines that nobody observes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {
+    fn recovered(&self, _: ShardId, _: &State) {}
+
+    fn observe(&self, _: ShardId, _: &Event) {}
+}
+
+/// Whether observers are told of this event.
+pub(super) fn is_observed(event: &Event) -> bool {
+    match event {
+        Event::AgentCreated(_)
+        | Event::AgentUpdated(..)
+        | Event::KeyIssued(_)
+        | Event::KeyRevoked(_)
+        | Event::PolicyPut(..)
+        | Event::PolicyRemoved(..) => true,
+        Event::NameMet(_)
+        | Event::Approved(_)
+        | Event::Denied(_)
+        | Event::Captured(_)
+        | Event::Voided(..)
+        | Event::Expired(..)
+        | Event::Extended(_)
+        | Event::Increased(_)
+        | Event::Refunded(_)
+        | Event::Recorded(_)
+        | Event::SessionOpened(_)
+        | Event::SessionNamed(..)
+        | Event::SessionClosed(..)
+        | Event::SessionForgotten(..)
+        | Event::HistoryForgotten { .. }
+        | Event::UnknownExpired(_)
+        | Event::WalletPut(..)
+        | Event::OptionsSet(_)
+        | Event::Started { .. }
+        | Event::Stopped
+        | Event::Checkpoint(_) => false,
+    }
+}
