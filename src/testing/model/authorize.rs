@@ -1,0 +1,229 @@
+//! Asking for a hold.
+
+use super::{
+    Model,
+    agent::{Content, Hold, Place, Session, SessionSort},
+    examine::{Ask, Question, Verdict},
+    operator::room,
+    place::{Target, check, check_fields, payee},
+    sum::{left, micros},
+};
+use crate::kernel::{
+    Duration, Failure, Outcome, SessionNumber, Timestamp,
+    outcome::{Approval, Denial, HoldStatus},
+    policy::Rule,
+    reason::Reasons,
+    request::{Authorize, Intent},
+};
+
+/// Where a request for a hold belongs.
+struct Belonging {
+    recipient: String,
+    service: String,
+    target: Target,
+    place: Place,
+    wallet: Option<usize>,
+    wallet_missing: bool,
+}
+
+impl Model {
+    pub(super) fn authorize(&mut self, agent: usize, request: &Authorize<'_>) -> Result<Outcome, Failure> {
+        let content = content(request);
+        if let Some(position) = self.agents[agent].hold(request.id) {
+            let hold = &self.agents[agent].holds[position];
+            let same = Outcome::Approved(Approval { repeated: true, ..hold.approval.clone() });
+            return if hold.content == content { Ok(same) } else { Err(Failure::IdReused) };
+        }
+        let belonging = self.belonging(agent, request)?;
+        let verdict = self.examine(agent, &self.question(agent, request, &belonging));
+        if !verdict.violations.is_empty() {
+            if let Some(session) = belonging.target.existing() {
+                self.agents[agent].touch(session, self.now);
+            }
+            let denial = Denial { violations: verdict.violations, policy_revision: self.revision };
+            return Ok(Outcome::Denied(denial));
+        }
+        self.check_room(agent, &belonging)?;
+        Ok(Outcome::Approved(self.place(agent, request, content, belonging, &verdict)))
+    }
+
+    fn belonging(&self, agent: usize, request: &Authorize<'_>) -> Result<Belonging, Failure> {
+        check_fields(&self.options, request)?;
+        let (recipient, service) = payee(request.protocol, request.recipient, request.service)?;
+        let agent = &self.agents[agent];
+        let target = match request.intent {
+            Intent::Charge => {
+                let payee = (recipient.as_str(), service.as_str());
+                agent.target(&self.options, self.now, request.protocol, request.session, payee)
+            }
+            Intent::Session { .. } => {
+                check(agent.session_named(request.protocol, request.session).is_none(), "session")?;
+                Target::New(SessionSort::Envelope { ends_at: self.ends_at(agent, request.intent) })
+            }
+        };
+        let envelope = target.existing().filter(|n| agent.session(*n).is_some_and(Session::is_envelope));
+        let named = !request.wallet.is_empty();
+        let wallet = match envelope {
+            // The deposit's wallet pays.
+            Some(_) => None,
+            None if named => agent.wallet_named(request.wallet),
+            None => agent.first_wallet(),
+        };
+        let place = match (request.intent, envelope) {
+            (Intent::Session { .. }, _) => Place::Deposit,
+            (Intent::Charge, Some(_)) => Place::Envelope,
+            (Intent::Charge, None) => Place::Own,
+        };
+        let wallet_missing = wallet.is_none() && (named || self.options.require_wallet);
+        Ok(Belonging { recipient, service, target, place, wallet, wallet_missing })
+    }
+
+    fn ends_at(&self, agent: &super::agent::Agent, intent: Intent) -> Timestamp {
+        let position = self.agents.iter().position(|each| each.id == agent.id).expect("it is in the list");
+        let rules = self.rules(position).unwrap_or_default();
+        let longest = rules.iter().filter_map(|rule| match rule {
+            Rule::SessionDuration { max } => Some(*max),
+            _ => None,
+        });
+        let asked = if let Intent::Session { duration } = intent { duration } else { None };
+        self.now.after(asked.or(longest.min()).unwrap_or(self.options.session_default))
+    }
+
+    fn question<'a>(&'a self, agent: usize, request: &Authorize<'_>, belonging: &'a Belonging) -> Question<'a> {
+        Question {
+            agent: &self.agents[agent],
+            now: self.now,
+            protocol: request.protocol,
+            recipient: &belonging.recipient,
+            service: &belonging.service,
+            session: belonging.target.existing(),
+            in_session: belonging.target != Target::None,
+            wallet_missing: belonging.wallet_missing,
+            wallet: belonging.wallet,
+            whole: micros(request.amount),
+            more: micros(request.amount),
+            ask: match request.intent {
+                Intent::Charge => Ask::Charge,
+                Intent::Session { duration } => Ask::Deposit { duration },
+            },
+        }
+    }
+
+    fn check_room(&self, agent: usize, belonging: &Belonging) -> Result<(), Failure> {
+        let (maxima, agent) = (&self.options.maxima, &self.agents[agent]);
+        let unmet = self.unmet(&[&belonging.recipient, &belonging.service]).len();
+        room("names", (self.names.len() + unmet).saturating_sub(1), maxima.names)?;
+        let mut services: Vec<&str> = agent.calls.iter().map(|call| call.service.as_str()).collect();
+        services.extend(agent.holds.iter().map(|hold| hold.service.as_str()));
+        services.sort_unstable();
+        services.dedup();
+        if !belonging.service.is_empty() && !services.contains(&belonging.service.as_str()) {
+            room("services", services.len(), maxima.services_per_agent)?;
+        }
+        if let Target::New(_) = belonging.target {
+            let sessions = agent.sessions.iter().filter(|session| !session.forgotten).count();
+            room("sessions", sessions, maxima.sessions_per_agent)?;
+        }
+        let open = |agent: &super::agent::Agent| agent.holds.iter().filter(|hold| hold.is_open()).count();
+        room("open holds", self.agents.iter().map(open).sum(), maxima.open_holds)?;
+        room("open holds", open(agent), maxima.open_holds_per_agent)
+    }
+
+    fn place(
+        &mut self,
+        agent: usize,
+        request: &Authorize<'_>,
+        content: Content,
+        belonging: Belonging,
+        verdict: &Verdict,
+    ) -> Approval {
+        self.meet(&[&belonging.recipient, &belonging.service]);
+        let session = self.join(agent, &belonging.target, request, (&belonging.recipient, &belonging.service));
+        let expires_at = self.expires_at(agent, request, session);
+        self.holds_placed += 1;
+        let available = belonging.wallet.and_then(|wallet| self.agents[agent].available(wallet));
+        let approval = Approval {
+            id: request.id,
+            amount: request.amount,
+            expires_at,
+            remaining: verdict.remaining,
+            wallet: belonging.wallet.and_then(|wallet| u8::try_from(wallet).ok()),
+            available: available.map(|available| left(available - micros(request.amount))),
+            reasons: Reasons::default(),
+            session: SessionNumber(session),
+            policy_revision: self.revision,
+            repeated: false,
+        };
+        self.count_approval(agent, request, &belonging);
+        self.agents[agent].holds.push(Hold {
+            id: request.id,
+            place: belonging.place,
+            status: HoldStatus::Open,
+            amount: micros(request.amount),
+            captured: 0,
+            refunded: 0,
+            protocol: request.protocol,
+            recipient: belonging.recipient,
+            service: belonging.service,
+            session,
+            wallet: belonging.wallet,
+            placed_at: self.now,
+            placed_as: self.holds_placed,
+            expires_at,
+            ended_at: Timestamp::ZERO,
+            forgotten: false,
+            content,
+            approval: approval.clone(),
+            released: None,
+        });
+        if request.intent == Intent::Charge {
+            self.arm(agent, expires_at.since(self.now));
+        }
+        approval
+    }
+
+    /// Joins or begins the session of the request.
+    fn join(&mut self, agent: usize, target: &Target, request: &Authorize<'_>, payee: (&str, &str)) -> u32 {
+        match *target {
+            Target::None => 0,
+            Target::Known(number) => {
+                self.agents[agent].touch(number, self.now);
+                number
+            }
+            Target::Named(number) => {
+                self.agents[agent].touch(number, self.now);
+                self.agents[agent].name_session(number, request.session);
+                number
+            }
+            Target::New(sort) => self.begin_session(agent, request.protocol, sort, request.session, payee),
+        }
+    }
+
+    fn expires_at(&self, agent: usize, request: &Authorize<'_>, session: u32) -> Timestamp {
+        let end = self.agents[agent].session(session).and_then(Session::ends_at);
+        let lasts: Duration = request.hold_for.unwrap_or(self.options.hold_default);
+        match (request.intent, end) {
+            (Intent::Session { .. }, Some(end)) => end,
+            (_, Some(end)) => self.now.after(lasts).min(end),
+            (_, None) => self.now.after(lasts),
+        }
+    }
+
+    fn count_approval(&mut self, agent: usize, request: &Authorize<'_>, belonging: &Belonging) {
+        let now = self.now;
+        self.agents[agent].paces.push((now, 1));
+        let count = u64::from(belonging.place != Place::Deposit);
+        self.agents[agent].count_calls(now, request.protocol, &belonging.service, count);
+    }
+}
+
+fn content(request: &Authorize<'_>) -> Content {
+    let texts = [request.recipient, request.service, request.resource, request.session, request.wallet];
+    Content {
+        amount: request.amount,
+        protocol: request.protocol,
+        intent: request.intent,
+        texts: texts.map(str::to_owned),
+        hold_for: request.hold_for,
+    }
+}

@@ -1,0 +1,96 @@
+//! What happens by itself as time passes.
+
+use super::{
+    Model,
+    agent::{Agent, Hold},
+};
+use crate::kernel::{Options, Timestamp, outcome::HoldStatus};
+
+/// Something that is due, named by its place in the lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// The place of the hold over all agents comes first, so that it decides the order.
+    Expiry {
+        placed_as: u64,
+        agent: usize,
+        hold: usize,
+    },
+    Unknown {
+        agent: usize,
+        unknown: usize,
+    },
+    Session {
+        agent: usize,
+        session: usize,
+    },
+    Hold {
+        agent: usize,
+        hold: usize,
+    },
+    Operation {
+        agent: usize,
+        operation: usize,
+    },
+}
+
+impl Model {
+    /// Lets everything happen that is due at or before `now`. Time never runs backwards.
+    pub fn pass(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        while let Some((_, due)) = self.next_due().filter(|(moment, _)| *moment <= self.now) {
+            self.happen(due);
+        }
+    }
+
+    /// When something happens by itself next.
+    #[must_use]
+    pub fn next_moment(&self) -> Option<Timestamp> {
+        self.next_due().map(|(moment, _)| moment)
+    }
+
+    fn next_due(&self) -> Option<(Timestamp, Due)> {
+        let agents = self.agents.iter().enumerate();
+        agents.flat_map(|(index, agent)| due_of_agent(&self.options, index, agent)).min()
+    }
+
+    /// Whatever is due happens at the moment of the turn.
+    fn happen(&mut self, due: Due) {
+        match due {
+            Due::Expiry { agent, hold, .. } => self.agents[agent].end_hold(hold, HoldStatus::Expired, self.now),
+            Due::Unknown { agent, unknown } => {
+                self.agents[agent].unknown_holds.remove(unknown);
+            }
+            Due::Session { agent, session } => self.agents[agent].sessions[session].forgotten = true,
+            Due::Hold { agent, hold } => self.agents[agent].holds[hold].forgotten = true,
+            Due::Operation { agent, operation } => self.agents[agent].operations[operation].forgotten = true,
+        }
+    }
+}
+
+fn due_of_agent(options: &Options, index: usize, agent: &Agent) -> Vec<(Timestamp, Due)> {
+    let mut due = Vec::new();
+    for (place, hold) in agent.holds.iter().enumerate().filter(|(_, hold)| !hold.forgotten) {
+        due.push(if hold.is_open() {
+            let expiry = Due::Expiry { placed_as: hold.placed_as, agent: index, hold: place };
+            (hold.expires_at.after(options.grace), expiry)
+        } else {
+            (hold.ended_at.after(options.history_kept), Due::Hold { agent: index, hold: place })
+        });
+    }
+    for (place, unknown) in agent.unknown_holds.iter().enumerate() {
+        due.push((unknown.until, Due::Unknown { agent: index, unknown: place }));
+    }
+    for (place, session) in agent.sessions.iter().enumerate().filter(|(_, session)| !session.forgotten) {
+        let number = place as u32 + 1;
+        let keeps = |hold: &Hold| if session.is_envelope() { !hold.forgotten } else { hold.is_open() };
+        if !agent.holds.iter().any(|hold| hold.session == number && keeps(hold)) {
+            let last = session.last_at.max(session.ends_at().unwrap_or_default());
+            due.push((last.after(options.session_kept), Due::Session { agent: index, session: place }));
+        }
+    }
+    for (place, operation) in agent.operations.iter().enumerate().filter(|(_, operation)| !operation.forgotten) {
+        let forgotten = Due::Operation { agent: index, operation: place };
+        due.push((operation.at.after(options.history_kept), forgotten));
+    }
+    due
+}

@@ -1,0 +1,156 @@
+//! What operators do: options, policies, wallets, agents.
+
+use super::{
+    Workload,
+    payment::{RECIPIENTS, SERVICES, WALLETS},
+    stream::{AGENTS, agent_id},
+};
+use crate::kernel::{
+    AgentIndex, Amount, Duration, Options, PolicyId, Request,
+    policy::{PolicyScope, PolicySource, RuleSource},
+    request::{AgentStatus, UpdateAgent, WalletSource},
+};
+
+/// Caps are a few times what one payment costs, so that they are reached.
+pub(super) const PAYMENT_MICROS: u64 = 40;
+
+pub(super) fn options(workload: &mut Workload) -> Options {
+    let default_policy = PolicySource { active: true, ..source(workload, PolicyId(1)) };
+    let random = &mut workload.random;
+    let mut options =
+        Options::new(PolicySource { scope: PolicyScope::Organization, agents: Vec::new(), ..default_policy });
+    options.require_wallet = random.chance(10);
+    options.session_kept = Duration::from_secs(random.pick(&[3600, 24 * 3600]));
+    options.history_kept = Duration::from_secs(random.pick(&[600, 3600, 24 * 3600]));
+    options.lease.share_percent = random.pick(&[0, 10, 30]);
+    options.lease.ceiling = Amount::from_micros(random.pick(&[0, 30, 100]));
+    options.lease.count_max = random.pick(&[1, 3]);
+    options
+}
+
+pub(super) fn change(workload: &mut Workload) -> Request<'static> {
+    let agent = workload.agent();
+    match workload.random.below(10) {
+        0..4 => policy(workload),
+        4 => Request::RemovePolicy(policy_id(workload), None),
+        5..8 => wallet(workload, agent),
+        _ => {
+            let random = &mut workload.random;
+            let stopped = if random.chance(5) {
+                AgentStatus::Revoked
+            } else {
+                random.pick(&[AgentStatus::Paused, AgentStatus::Suspended])
+            };
+            let status = Some(if random.chance(80) { AgentStatus::Active } else { stopped });
+            let lease = workload.random.chance(20).then(|| Amount::from_micros(workload.random.below(60)));
+            Request::UpdateAgent(agent, UpdateAgent { status, name: None, lease })
+        }
+    }
+}
+
+pub(super) fn wallet(workload: &mut Workload, agent: AgentIndex) -> Request<'static> {
+    let random = &mut workload.random;
+    let mut cap =
+        |payments: u64| random.chance(18).then(|| Amount::from_micros(random.below(payments * PAYMENT_MICROS)));
+    let limits = [cap(4), cap(20), cap(40), cap(80), cap(40)];
+    let hours = [
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        Some((0, 24)),
+        Some((22, 3)),
+        Some((8, 20)),
+        Some((5, 5)),
+    ];
+    Request::PutWallet(
+        agent,
+        WalletSource {
+            id: random.pick(&WALLETS[1..]).to_owned(),
+            address: "0xfeed".to_owned(),
+            chain_id: "8453".to_owned(),
+            custody: random.pick(&["PRIVY", "SPONGE", "SMART_CONTRACT", "EXTERNAL", "OTHER"]).to_owned(),
+            frozen: random.chance(5),
+            balance: limits[4],
+            limit_per_payment: limits[0],
+            limit_per_day: limits[1],
+            limit_per_week: limits[2],
+            limit_per_month: limits[3],
+            allowed_hours: random.pick(&hours),
+            allowed_days: random.pick(&[0, 0, 0, 0, 0x7f, 0x7f, 0x1f]),
+        },
+    )
+}
+
+pub(super) fn policy(workload: &mut Workload) -> Request<'static> {
+    let id = policy_id(workload);
+    Request::PutPolicy(source(workload, id), None)
+}
+
+fn policy_id(workload: &mut Workload) -> PolicyId {
+    PolicyId(u128::from(workload.random.between(2, 4)))
+}
+
+fn source(workload: &mut Workload, id: PolicyId) -> PolicySource {
+    let rules = (0..workload.random.between(1, 5)).map(|_| rule(workload)).collect();
+    let random = &mut workload.random;
+    let everybody = random.chance(60);
+    let agents = (0..AGENTS).filter(|_| random.chance(50)).map(agent_id).collect();
+    PolicySource {
+        id,
+        name: "a policy".to_owned(),
+        description: String::new(),
+        policy_type: "SPEND_LIMIT".to_owned(),
+        priority: random.pick(&[10, 50, 50, 90]),
+        active: random.chance(85),
+        scope: if everybody { PolicyScope::Organization } else { PolicyScope::Assigned },
+        agents: if everybody { Vec::new() } else { agents },
+        rules,
+    }
+}
+
+fn rule(workload: &mut Workload) -> RuleSource {
+    let random = &mut workload.random;
+    let mut payments =
+        |times: u64| Amount::from_micros(random.between(PAYMENT_MICROS, times * PAYMENT_MICROS)).to_string();
+    let (one, few, many) = (payments(3), payments(20), payments(80));
+    let period = random.pick(&["MINUTE", "HOUR", "DAY", "WEEK", "MONTH"]);
+    let (rule_type, value) = match random.below(24) {
+        0 => ("MAX_AMOUNT", one),
+        1 => ("X402_MAX_PER_REQUEST", one),
+        2 => ("MPP_MAX_PER_REQUEST", one),
+        3 => ("X402_PRICE_CEILING", one),
+        4 => ("MPP_PRICE_CEILING", one),
+        5..8 => ("DAILY_LIMIT", few),
+        8..10 => ("WEEKLY_LIMIT", many),
+        10 => ("MONTHLY_LIMIT", many),
+        11 => ("X402_MAX_PER_SERVICE", few),
+        12 => ("X402_MAX_PER_SERVICE", format!(r#"{{"amount":"{few}","period":"DAILY"}}"#)),
+        13..15 => ("X402_SESSION_BUDGET", few),
+        15..17 => ("MPP_SESSION_BUDGET", few),
+        17 => ("MPP_MAX_CONCURRENT_SESSIONS", random.between(0, 3).to_string()),
+        18 => ("MPP_MAX_SESSION_DURATION", random.between(60, 900).to_string()),
+        19..21 => ("VELOCITY_LIMIT", format!(r#"{{"maxCount":{},"period":"{period}"}}"#, random.between(2, 60))),
+        _ => return list(workload),
+    };
+    RuleSource { rule_type: rule_type.to_owned(), operator: "LTE".to_owned(), value, action: "ALLOW".to_owned() }
+}
+
+fn list(workload: &mut Workload) -> RuleSource {
+    let random = &mut workload.random;
+    let (rule_type, names) = random.pick(&[
+        ("ALLOWED_COUNTERPARTIES", format!("{},{}", RECIPIENTS[0], RECIPIENTS[1])),
+        ("BLOCKED_COUNTERPARTIES", RECIPIENTS[2].to_owned()),
+        ("X402_ALLOWED_SERVICES", format!("{},{}", SERVICES[1], SERVICES[2])),
+        ("X402_BLOCKED_SERVICES", SERVICES[3].to_owned()),
+        ("MPP_ALLOWED_SERVICES", format!("{},{}", SERVICES[1], SERVICES[2])),
+        ("MPP_BLOCKED_SERVICES", SERVICES[3].to_owned()),
+    ]);
+    let (operator, action) = ("IN_LIST".to_owned(), "ALLOW".to_owned());
+    RuleSource { rule_type: rule_type.to_owned(), operator, value: names, action }
+}
