@@ -1,0 +1,176 @@
+//! What is left of an agent's limits, and what it spent where.
+
+use serde::Serialize;
+
+use crate::kernel::{
+    Amount, Protocol, Timestamp,
+    outcome::{BudgetView, LimitView, Measure, ServiceView, SessionView},
+};
+
+use super::{Money, authorize::MeasureBody};
+
+const MICROS_PER_HOUR: u64 = 3_600_000_000;
+
+/// The answer to `budget`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetBody {
+    protocol: &'static str,
+    /// The tightest of what is left; `null` without a cumulative limit.
+    remaining: Option<Money>,
+    spent: Money,
+    calls: u64,
+    held: Money,
+    spent_today: Money,
+    spent_this_week: Money,
+    spent_this_month: Money,
+    /// Today's spend an hour, over the hours of today so far, at least one.
+    burn_rate_per_hour: Money,
+    limits: Vec<LimitBody>,
+    session: Option<SessionBody>,
+}
+
+impl BudgetBody {
+    /// What `view` shows at `now`.
+    #[must_use]
+    pub fn of(view: BudgetView, protocol: Protocol, now: Timestamp) -> BudgetBody {
+        let [day, week, month] = view.used;
+        BudgetBody {
+            protocol: protocol.word(),
+            remaining: view.remaining.map(Money),
+            spent: Money(view.spent),
+            calls: view.calls,
+            held: Money(view.held),
+            spent_today: Money(day),
+            spent_this_week: Money(week),
+            spent_this_month: Money(month),
+            burn_rate_per_hour: Money(per_hour(day, now)),
+            limits: view.limits.iter().map(LimitBody::of).collect(),
+            session: view.session.map(SessionBody::of),
+        }
+    }
+}
+
+fn per_hour(spent_today: Amount, now: Timestamp) -> Amount {
+    let elapsed = u128::from(now.time_of_day().micros().max(MICROS_PER_HOUR));
+    let rate = u128::from(spent_today.micros()) * u128::from(MICROS_PER_HOUR) / elapsed;
+    Amount::from_micros(u64::try_from(rate).unwrap_or(u64::MAX))
+}
+
+#[derive(Debug, Serialize)]
+struct LimitBody {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    limit: MeasureBody,
+    used: MeasureBody,
+    remaining: MeasureBody,
+}
+
+impl LimitBody {
+    fn of(view: &LimitView) -> LimitBody {
+        LimitBody {
+            kind: view.kind.code(),
+            limit: MeasureBody::of(view.limit),
+            used: MeasureBody::of(view.used),
+            remaining: MeasureBody::of(left(view.limit, view.used)),
+        }
+    }
+}
+
+fn left(limit: Measure, used: Measure) -> Measure {
+    match (limit, used) {
+        (Measure::Money(limit), Measure::Money(used)) => Measure::Money(limit.saturating_sub(used)),
+        (Measure::Count(limit), Measure::Count(used)) => Measure::Count(limit.saturating_sub(used)),
+        (Measure::Money(_) | Measure::Count(_) | Measure::Time(_) | Measure::None, _) => Measure::None,
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionBody {
+    session_id: Option<String>,
+    status: &'static str,
+    deposit: Option<Money>,
+    spent: Money,
+    held: Money,
+    remaining: Option<Money>,
+    opened_at: String,
+    ends_at: String,
+    authorization_id: Option<String>,
+}
+
+impl SessionBody {
+    fn of(view: SessionView) -> SessionBody {
+        let left = |deposit: Amount| deposit.saturating_sub(view.spent).saturating_sub(view.held);
+        SessionBody {
+            status: if view.open { "OPEN" } else { "CLOSED" },
+            deposit: view.deposit.map(Money),
+            spent: Money(view.spent),
+            held: Money(view.held),
+            remaining: view.deposit.map(|deposit| Money(left(deposit))),
+            opened_at: view.opened_at.to_string(),
+            ends_at: view.ends_at.to_string(),
+            authorization_id: view.authorization.map(|id| id.to_string()),
+            session_id: Some(view.name).filter(|name| !name.is_empty()),
+        }
+    }
+}
+
+/// The answer to `services`.
+#[derive(Debug, Serialize)]
+pub struct ServicesBody {
+    services: Vec<ServiceBody>,
+}
+
+impl ServicesBody {
+    /// What `views` show.
+    #[must_use]
+    pub fn of(views: Vec<ServiceView>) -> ServicesBody {
+        ServicesBody { services: views.into_iter().map(ServiceBody::of).collect() }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ServiceBody {
+    service_domain: String,
+    total_spend: Money,
+    total_calls: u64,
+    held: Money,
+    last_used_at: String,
+}
+
+impl ServiceBody {
+    fn of(view: ServiceView) -> ServiceBody {
+        ServiceBody {
+            service_domain: view.service,
+            total_spend: Money(view.spent),
+            total_calls: view.calls,
+            held: Money(view.held),
+            last_used_at: view.last_at.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_burn_rate_is_todays_spend_over_todays_hours() {
+        let hour = |hours: u64| Timestamp::from_micros(hours * MICROS_PER_HOUR + 24 * MICROS_PER_HOUR);
+        for (hours, rate) in [(0, 12), (1, 12), (2, 6), (12, 1)] {
+            assert_eq!(per_hour(Amount::from_units(12), hour(hours)), Amount::from_units(rate), "{hours}");
+        }
+        assert!(per_hour(Amount::from_micros(u64::MAX), hour(23)) > Amount::ZERO);
+    }
+
+    #[test]
+    fn what_is_left_is_never_less_than_nothing() {
+        let money = |units| Measure::Money(Amount::from_units(units));
+        assert_eq!(left(money(5), money(3)), money(2));
+        assert_eq!(left(money(5), money(9)), money(0));
+        assert_eq!(left(Measure::Count(5), Measure::Count(1)), Measure::Count(4));
+        assert_eq!(left(Measure::None, Measure::None), Measure::None);
+    }
+}

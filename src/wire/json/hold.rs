@@ -1,0 +1,267 @@
+//! The verbs of a hold, and a session's end: what is asked, what is answered.
+
+use serde::Serialize;
+
+use crate::kernel::{
+    Amount, AuthorizationId, Duration, OperationId, Timestamp,
+    outcome::{AuthorizationView, Captured},
+    request::{Capture, Extend},
+};
+
+use super::{Money, Object, Refusal, authorize::hold_seconds};
+
+/// A `capture` that was read: what was paid, and whether it is the last report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CaptureBody {
+    amount: Amount,
+    last: bool,
+}
+
+impl CaptureBody {
+    /// Reads `{amount, final?}`. Zero is allowed: nothing was paid after all.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the first field that is wrong.
+    pub fn read(object: &Object<'_>) -> Result<CaptureBody, Refusal> {
+        let amount = object.amount("amount")?;
+        let amount = object.required("amount", amount, "what was paid, such as 0.05")?;
+        Ok(CaptureBody { amount, last: object.flag("final")?.unwrap_or(true) })
+    }
+
+    /// The request to the engine.
+    #[must_use]
+    pub fn request(self, id: AuthorizationId, operation: OperationId) -> Capture {
+        Capture { id, operation, amount: self.amount, last: self.last }
+    }
+}
+
+/// An `extend` that was read: from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtendBody(Duration);
+
+impl ExtendBody {
+    /// Reads `{holdSeconds}`, which may also be called `expiresInSeconds`.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where it is missing or no whole number.
+    pub fn read(object: &Object<'_>) -> Result<ExtendBody, Refusal> {
+        let by = hold_seconds(object)?;
+        object.required("holdSeconds", by, "a whole number of seconds from now").map(ExtendBody)
+    }
+
+    /// The request to the engine.
+    #[must_use]
+    pub fn request(self, id: AuthorizationId, operation: OperationId) -> Extend {
+        Extend { id, operation, by: self.0 }
+    }
+}
+
+/// Reads the `amount` of an `increment` or a `refund`.
+///
+/// # Errors
+/// A [`Refusal`] where it is missing or not above zero.
+pub fn amount_of(object: &Object<'_>) -> Result<Amount, Refusal> {
+    let amount = object.positive_amount("amount")?;
+    object.required("amount", amount, "an amount above zero, such as 0.05")
+}
+
+/// A `sessions/close` that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseSessionBody {
+    /// The client's name for the session; empty for the implicit one.
+    pub session: String,
+}
+
+impl CloseSessionBody {
+    /// Reads `{sessionId}`.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where it is no text.
+    pub fn read(object: &Object<'_>) -> Result<CloseSessionBody, Refusal> {
+        Ok(CloseSessionBody { session: object.text("sessionId")?.unwrap_or_default() })
+    }
+}
+
+/// The answer to a `capture`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapturedBody {
+    authorization_id: String,
+    captured: Money,
+    overage: Money,
+    held: Money,
+    late: bool,
+}
+
+impl CapturedBody {
+    /// What was booked for `id`.
+    #[must_use]
+    pub fn of(id: AuthorizationId, captured: Captured) -> CapturedBody {
+        CapturedBody {
+            authorization_id: id.to_string(),
+            captured: Money(captured.captured),
+            overage: Money(captured.overage),
+            held: Money(captured.held),
+            late: captured.late,
+        }
+    }
+}
+
+/// The answer to a `void`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VoidedBody {
+    authorization_id: String,
+    released: Money,
+}
+
+impl VoidedBody {
+    /// What `id` still held.
+    #[must_use]
+    pub fn of(id: AuthorizationId, released: Amount) -> VoidedBody {
+        VoidedBody { authorization_id: id.to_string(), released: Money(released) }
+    }
+}
+
+/// The answer to an `extend`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExtendedBody {
+    authorization_id: String,
+    expires_at: String,
+}
+
+impl ExtendedBody {
+    /// Until when `id` may be paid.
+    #[must_use]
+    pub fn of(id: AuthorizationId, expires_at: Timestamp) -> ExtendedBody {
+        ExtendedBody { authorization_id: id.to_string(), expires_at: expires_at.to_string() }
+    }
+}
+
+/// The answer to an `increment` that was approved; a denial is printed as a [`Decision`](super::Decision).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IncrementedBody {
+    authorized: bool,
+    authorization_id: String,
+    amount: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining: Option<Money>,
+    reasons: Vec<String>,
+}
+
+impl IncrementedBody {
+    /// The whole hold now.
+    #[must_use]
+    pub fn of(id: AuthorizationId, amount: Amount, remaining: Option<Amount>) -> IncrementedBody {
+        IncrementedBody {
+            authorized: true,
+            authorization_id: id.to_string(),
+            amount: Money(amount),
+            remaining: remaining.map(Money),
+            reasons: Vec::new(),
+        }
+    }
+}
+
+/// The answer to a `refund`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundedBody {
+    authorization_id: String,
+    refunded: Money,
+}
+
+impl RefundedBody {
+    /// All refunds of `id` together.
+    #[must_use]
+    pub fn of(id: AuthorizationId, refunded: Amount) -> RefundedBody {
+        RefundedBody { authorization_id: id.to_string(), refunded: Money(refunded) }
+    }
+}
+
+/// The answer to a `sessions/close`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionClosedBody {
+    session_id: String,
+    spent: Money,
+    released: Money,
+}
+
+impl SessionClosedBody {
+    /// What was captured in the session and what of it was released.
+    #[must_use]
+    pub fn of(session: &str, spent: Amount, released: Amount) -> SessionClosedBody {
+        SessionClosedBody { session_id: session.to_owned(), spent: Money(spent), released: Money(released) }
+    }
+}
+
+/// One hold, as of now.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizationBody {
+    authorization_id: String,
+    status: String,
+    protocol: &'static str,
+    amount: Money,
+    captured: Money,
+    refunded: Money,
+    recipient_address: String,
+    service_domain: String,
+    session_id: Option<String>,
+    created_at: String,
+    expires_at: String,
+}
+
+impl AuthorizationBody {
+    /// What `view` shows.
+    #[must_use]
+    pub fn of(view: AuthorizationView) -> AuthorizationBody {
+        AuthorizationBody {
+            authorization_id: view.id.to_string(),
+            status: view.status.to_string().to_ascii_uppercase(),
+            protocol: view.protocol.word(),
+            amount: Money(view.amount),
+            captured: Money(view.captured),
+            refunded: Money(view.refunded),
+            recipient_address: view.recipient,
+            service_domain: view.service,
+            session_id: Some(view.session).filter(|session| !session.is_empty()),
+            created_at: view.placed_at.to_string(),
+            expires_at: view.expires_at.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_may_be_nothing_and_are_the_last_unless_they_say_otherwise() {
+        let read = |body: &str| CaptureBody::read(&Object::read(body.as_bytes()).unwrap());
+        for (body, micros, last) in [
+            (r#"{"amount":0}"#, 0, true),
+            (r#"{"amount":"0.03","final":false}"#, 30_000, false),
+            (r#"{"amount":1,"final":true}"#, 1_000_000, true),
+        ] {
+            assert_eq!(read(body), Ok(CaptureBody { amount: Amount::from_micros(micros), last }), "{body}");
+        }
+        for (body, field) in
+            [("{}", "amount"), (r#"{"amount":-1}"#, "amount"), (r#"{"amount":1,"final":"no"}"#, "final")]
+        {
+            assert_eq!(read(body).unwrap_err().field(), Some(field), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_extension_has_two_names() {
+        for body in [r#"{"holdSeconds":60}"#, r#"{"expiresInSeconds":60}"#] {
+            let read = ExtendBody::read(&Object::read(body.as_bytes()).unwrap());
+            assert_eq!(read, Ok(ExtendBody(Duration::from_secs(60))), "{body}");
+        }
+        assert_eq!(ExtendBody::read(&Object::read(b"{}").unwrap()).unwrap_err().field(), Some("holdSeconds"));
+    }
+}

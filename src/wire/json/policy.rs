@@ -1,0 +1,243 @@
+//! Policies as operators write and see them. Whether a policy means anything is for the policy language to say.
+
+use serde::Serialize;
+
+use crate::kernel::{
+    AgentId, PolicyId,
+    policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
+};
+
+use super::{Object, Refusal, agent::name, key::agent_ids};
+
+/// The most rules that one body may carry.
+const RULES_MAX: usize = 1000;
+
+/// Reads a whole policy: `{name, description?, policyType?, priority?, isActive?, scope?, agentIds?, rules?}`.
+///
+/// # Errors
+/// A [`Refusal`] that names the first field that is wrong.
+pub fn read_policy(object: &Object<'_>, id: PolicyId) -> Result<PolicySource, Refusal> {
+    let patch = PolicyPatch::read(object)?;
+    object.required("name", patch.name.as_ref(), "a name for people")?;
+    let blank = PolicySource {
+        id,
+        name: String::new(),
+        description: String::new(),
+        policy_type: "SPEND_LIMIT".to_owned(),
+        priority: PRIORITY_DEFAULT,
+        active: true,
+        scope: PolicyScope::Organization,
+        agents: Vec::new(),
+        rules: Vec::new(),
+    };
+    let mut source = patch.apply(blank);
+    if let Some(rules) = rules(object)? {
+        source.rules = rules;
+    }
+    Ok(source)
+}
+
+/// Reads `{rules: [...]}`, which replaces all rules of a policy.
+///
+/// # Errors
+/// A [`Refusal`] that names the first field that is wrong.
+pub fn read_rules(object: &Object<'_>) -> Result<Vec<RuleSource>, Refusal> {
+    let rules = rules(object)?;
+    object.required("rules", rules, "a list of rules")
+}
+
+/// What a body says about a policy besides its rules; what is absent stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyPatch {
+    name: Option<String>,
+    description: Option<String>,
+    policy_type: Option<String>,
+    priority: Option<u8>,
+    active: Option<bool>,
+    scope: Option<PolicyScope>,
+    agents: Option<Vec<AgentId>>,
+}
+
+impl PolicyPatch {
+    /// Reads the members that are present.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the first field that is wrong.
+    pub fn read(object: &Object<'_>) -> Result<PolicyPatch, Refusal> {
+        Ok(PolicyPatch {
+            name: name(object)?,
+            description: object.text("description")?,
+            policy_type: object.text("policyType")?,
+            priority: priority(object)?,
+            active: object.flag("isActive")?,
+            scope: scope(object)?,
+            agents: agent_ids(object)?,
+        })
+    }
+
+    /// `policy` with what the patch says. Naming agents and no scope assigns the policy to them.
+    #[must_use]
+    pub fn apply(self, policy: PolicySource) -> PolicySource {
+        let named = self.agents.as_ref().is_some_and(|agents| !agents.is_empty());
+        let scope = self.scope.or(named.then_some(PolicyScope::Assigned)).unwrap_or(policy.scope);
+        PolicySource {
+            id: policy.id,
+            name: self.name.unwrap_or(policy.name),
+            description: self.description.unwrap_or(policy.description),
+            policy_type: self.policy_type.unwrap_or(policy.policy_type),
+            priority: self.priority.unwrap_or(policy.priority),
+            active: self.active.unwrap_or(policy.active),
+            scope,
+            agents: self.agents.unwrap_or(policy.agents),
+            rules: policy.rules,
+        }
+    }
+}
+
+fn priority(object: &Object<'_>) -> Result<Option<u8>, Refusal> {
+    let expected = "a whole number, 0 to 100";
+    let Some(priority) = object.whole("priority", expected)? else { return Ok(None) };
+    let priority = u8::try_from(priority).ok().filter(|priority| *priority <= 100);
+    priority.map(Some).ok_or_else(|| Refusal::invalid(object.place("priority"), "is out of range", expected))
+}
+
+fn scope(object: &Object<'_>) -> Result<Option<PolicyScope>, Refusal> {
+    match object.text("scope")?.as_deref() {
+        None => Ok(None),
+        Some("organization" | "org" | "org-wide") => Ok(Some(PolicyScope::Organization)),
+        Some("assigned") => Ok(Some(PolicyScope::Assigned)),
+        Some(_) => Err(Refusal::invalid(object.place("scope"), "is not known", "`organization` or `assigned`")),
+    }
+}
+
+fn rules(object: &Object<'_>) -> Result<Option<Vec<RuleSource>>, Refusal> {
+    if object.raw("rules") == Some("[]") {
+        return Ok(Some(Vec::new()));
+    }
+    let Some(objects) = object.objects("rules", RULES_MAX)? else { return Ok(None) };
+    objects.iter().map(rule).collect::<Result<_, _>>().map(Some)
+}
+
+fn rule(object: &Object<'_>) -> Result<RuleSource, Refusal> {
+    let text = |name: &str, expected: &str| {
+        let text = object.text(name)?;
+        object.required(name, text, expected)
+    };
+    let value = object.required("value", object.raw("value"), "a text, or JSON where the value has parts")?;
+    Ok(RuleSource {
+        rule_type: text("ruleType", "a rule type, such as `MAX_AMOUNT`")?,
+        operator: text("operator", "an operator, such as `LTE`")?,
+        // A text is its content; everything else is kept as the JSON that it is.
+        value: if value.starts_with('"') { object.text("value")?.unwrap_or_default() } else { value.to_owned() },
+        action: object.text("action")?.unwrap_or_else(|| "ALLOW".to_owned()),
+    })
+}
+
+/// A policy with the revision of the catalogue that wrote it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyBody<'a> {
+    id: String,
+    name: &'a str,
+    description: &'a str,
+    policy_type: &'a str,
+    priority: u8,
+    is_active: bool,
+    scope: &'static str,
+    agent_ids: Vec<String>,
+    rules: Vec<RuleBody<'a>>,
+    revision: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RuleBody<'a> {
+    rule_type: &'a str,
+    operator: &'a str,
+    value: &'a str,
+    action: &'a str,
+}
+
+impl<'a> PolicyBody<'a> {
+    /// The policy as it was written.
+    #[must_use]
+    pub fn of(source: &'a PolicySource, revision: u32) -> PolicyBody<'a> {
+        let rule = |rule: &'a RuleSource| RuleBody {
+            rule_type: &rule.rule_type,
+            operator: &rule.operator,
+            value: &rule.value,
+            action: &rule.action,
+        };
+        PolicyBody {
+            id: source.id.to_string(),
+            name: &source.name,
+            description: &source.description,
+            policy_type: &source.policy_type,
+            priority: source.priority,
+            is_active: source.active,
+            scope: match source.scope {
+                PolicyScope::Organization => "organization",
+                PolicyScope::Assigned => "assigned",
+            },
+            agent_ids: source.agents.iter().map(AgentId::to_string).collect(),
+            rules: source.rules.iter().map(rule).collect(),
+            revision,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::json::print;
+
+    use super::*;
+
+    fn read(body: &str) -> Result<PolicySource, Refusal> {
+        read_policy(&Object::read(body.as_bytes())?, PolicyId(1))
+    }
+
+    #[test]
+    fn a_policy_is_read_and_printed_back() {
+        let source = read(
+            r#"{"name":"machine","policyType":"X402_CONTROLS","priority":70,"rules":[
+                {"ruleType":"X402_PRICE_CEILING","operator":"LTE","value":"0.01","action":"ALLOW"},
+                {"ruleType":"VELOCITY_LIMIT","operator":"LTE","value":{"maxCount":10,"period":"HOUR"}},
+                {"ruleType":"X402_ALLOWED_SERVICES","operator":"IN_LIST","value":["api.example.com"]},
+                {"ruleType":"DAILY_LIMIT","operator":"LTE","value":500}]}"#,
+        )
+        .unwrap();
+        let values: Vec<&str> = source.rules.iter().map(|rule| rule.value.as_str()).collect();
+        assert_eq!(values, ["0.01", r#"{"maxCount":10,"period":"HOUR"}"#, r#"["api.example.com"]"#, "500"]);
+        assert_eq!((source.scope, source.priority, source.active), (PolicyScope::Organization, 70, true));
+        let printed = print(&PolicyBody::of(&source, 3));
+        assert!(printed.contains(r#""value":"[\"api.example.com\"]","action":"ALLOW""#), "{printed}");
+        assert_eq!(read(&printed), Ok(source));
+    }
+
+    #[test]
+    fn naming_agents_assigns_the_policy() {
+        let agents = format!(r#"{{"name":"x","agentIds":["{}"]}}"#, AgentId(1));
+        assert_eq!(read(&agents).unwrap().scope, PolicyScope::Assigned);
+        let patch = PolicyPatch::read(&Object::read(br#"{"isActive":false}"#).unwrap()).unwrap();
+        let patched = patch.apply(read(&agents).unwrap());
+        assert_eq!((patched.active, patched.scope, patched.agents), (false, PolicyScope::Assigned, vec![AgentId(1)]));
+    }
+
+    #[test]
+    fn the_first_wrong_field_is_named() {
+        for (body, field) in [
+            ("{}", "name"),
+            (r#"{"name":"x","priority":101}"#, "priority"),
+            (r#"{"name":"x","priority":"high"}"#, "priority"),
+            (r#"{"name":"x","scope":"team"}"#, "scope"),
+            (r#"{"name":"x","isActive":"yes"}"#, "isActive"),
+            (r#"{"name":"x","agentIds":["bob"]}"#, "agentIds[0]"),
+            (r#"{"name":"x","rules":{}}"#, "rules"),
+            (r#"{"name":"x","rules":[1]}"#, "rules[0]"),
+            (r#"{"name":"x","rules":[{"operator":"LTE","value":"1"}]}"#, "rules[0].ruleType"),
+            (r#"{"name":"x","rules":[{"ruleType":"MAX_AMOUNT","operator":"LTE"}]}"#, "rules[0].value"),
+        ] {
+            assert_eq!(read(body).unwrap_err().field(), Some(field), "{body}");
+        }
+    }
+}
