@@ -1,0 +1,102 @@
+//! Operator commands ask the gateway over REST.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use ureq::{Agent, http::Request};
+
+use super::{CliError, exit::USAGE, json::Json, key_file};
+use crate::server::data_dir::DataDir;
+
+/// The longest that an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Which gateway, and on whose behalf.
+#[derive(Args, Clone, Debug)]
+pub(super) struct GatewayArgs {
+    /// Where the gateway serves REST
+    #[arg(long, env = "HOLDFAST_URL", default_value = "http://127.0.0.1:8402", global = true)]
+    url: String,
+    /// The operator's key [default: read from <data-dir>/operator.key]
+    #[arg(long, env = "HOLDFAST_KEY", hide_env_values = true, global = true)]
+    key: Option<String>,
+    /// The gateway's data directory, where it runs on this machine
+    #[arg(long, env = "HOLDFAST_DATA__DIR", default_value = "holdfast-data", global = true)]
+    data_dir: PathBuf,
+}
+
+/// A gateway to ask.
+pub(super) struct Gateway {
+    agent: Agent,
+    url: String,
+    key: String,
+}
+
+impl GatewayArgs {
+    pub(super) fn connect(&self) -> Result<Gateway, CliError> {
+        let key = match &self.key {
+            Some(key) => key.clone(),
+            None => key_file::read("an operator's key", &DataDir::new(&self.data_dir).operator_key())?,
+        };
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).build();
+        Ok(Gateway { agent: config.into(), url: self.url.trim_end_matches('/').to_owned(), key })
+    }
+}
+
+impl Gateway {
+    pub(super) fn get(&self, path: &str) -> Result<Json, CliError> {
+        self.ask("GET", path, None)
+    }
+
+    pub(super) fn post(&self, path: &str, body: &serde_json::Value) -> Result<Json, CliError> {
+        self.ask("POST", path, Some(body))
+    }
+
+    pub(super) fn patch(&self, path: &str, body: &serde_json::Value) -> Result<Json, CliError> {
+        self.ask("PATCH", path, Some(body))
+    }
+
+    pub(super) fn delete(&self, path: &str) -> Result<Json, CliError> {
+        self.ask("DELETE", path, None)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Result<Json, CliError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", "application/json");
+        let unusable = |error| CliError::new(format!("`{}` is not a URL: {error}", self.url)).exit(USAGE);
+        let answered = match body {
+            Some(body) => self.agent.run(request.body(body.to_string()).map_err(unusable)?),
+            None => self.agent.run(request.body(()).map_err(unusable)?),
+        };
+        let unreachable = |error: ureq::Error| {
+            CliError::new(format!("failed to reach the gateway at {}: {error}", self.url))
+                .help("is it running? start it with `holdfast serve`, or name another with --url")
+        };
+        let mut response = answered.map_err(unreachable)?;
+        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(unreachable)?;
+        let status = response.status();
+        let json = Json::parse(if text.is_empty() { "{}" } else { &text });
+        match json {
+            Some(json) if status.is_success() => Ok(json),
+            Some(json) => Err(refused(status.as_u16(), &json)),
+            None => Err(CliError::new(format!("{} answered {status} without JSON", self.url))
+                .help("is --url the address of a Holdfast gateway?")),
+        }
+    }
+}
+
+/// A refusal in the gateway's own words.
+fn refused(status: u16, json: &Json) -> CliError {
+    let (code, message) = (json.text_at("error.code"), json.text_at("error.message"));
+    let error = CliError::new(format!("{message} ({code}, {status})"));
+    match status {
+        401 => error.help("pass a live key with --key or HOLDFAST_KEY"),
+        403 => error.help("this needs an operator's key; the gateway keeps its first one in <data>/operator.key"),
+        _ => error,
+    }
+}

@@ -1,0 +1,97 @@
+//! What a request needs of the credential that asks it: one table, the same for every façade.
+
+use crate::kernel::{
+    Request,
+    request::{Principal, Query},
+};
+
+use super::Scope;
+
+/// What a credential must have to ask something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Who may ask at all.
+    pub(super) realm: Realm,
+    /// The scope it takes.
+    pub(super) scope: Scope,
+}
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Realm {
+    /// Whoever acts for the agent that it is about.
+    Agents,
+    /// Only operators, whatever the scopes of others are.
+    Operators,
+}
+
+impl Need {
+    const fn agents(scope: Scope) -> Need {
+        Need { realm: Realm::Agents, scope }
+    }
+
+    const fn operators(scope: Scope) -> Need {
+        Need { realm: Realm::Operators, scope }
+    }
+
+    /// Asking for holds, changing them and letting them go.
+    pub const PAYMENTS: Need = Need::agents(Scope::PaymentsRequest);
+    /// Saying that money moved.
+    pub const REPORTS: Need = Need::agents(Scope::TransactionsWrite);
+    /// Seeing holds and spend.
+    pub const TRANSACTIONS: Need = Need::agents(Scope::TransactionsRead);
+    /// Seeing limits and what is left of them.
+    pub const BUDGET: Need = Need::agents(Scope::PoliciesRead);
+    /// Seeing one agent.
+    pub const AGENT: Need = Need::agents(Scope::AgentsRead);
+    /// Seeing all agents, or an agent's credentials.
+    pub const AGENT_LISTS: Need = Need::operators(Scope::AgentsRead);
+    /// Creating and changing agents.
+    pub const AGENT_CHANGES: Need = Need::operators(Scope::AgentsWrite);
+    /// Issuing and revoking the credentials of agents.
+    pub const AGENT_KEYS: Need = Need::operators(Scope::AgentsWrite);
+    /// Linking wallets to agents.
+    pub const WALLET_CHANGES: Need = Need::operators(Scope::WalletsWrite);
+    /// Seeing policies.
+    pub const POLICIES: Need = Need::operators(Scope::PoliciesRead);
+    /// Writing policies.
+    pub const POLICY_CHANGES: Need = Need::operators(Scope::PoliciesWrite);
+    /// The credentials of operators and platforms: whoever holds one can do more than its issuer, so this is a scope of its own.
+    pub const GATEWAY_KEYS: Need = Need::operators(Scope::TeamWrite);
+    /// The state of the whole gateway.
+    pub const GATEWAY_STATUS: Need = Need::operators(Scope::AuditRead);
+
+    /// What `request` needs. Asking for a hold and letting one go is requesting; saying that money moved is writing a transaction.
+    #[must_use]
+    pub fn of(request: &Request<'_>) -> Need {
+        match request {
+            Request::Authorize(..)
+            | Request::Void(..)
+            | Request::Extend(..)
+            | Request::Increment(..)
+            | Request::CloseSession(..) => Need::PAYMENTS,
+            Request::Capture(..) | Request::Refund(..) | Request::Record(..) => Need::REPORTS,
+            Request::UpdateAgent(..) | Request::CreateAgent(_) => Need::AGENT_CHANGES,
+            Request::IssueKey(source) => match source.principal {
+                Principal::Agent(_) => Need::AGENT_KEYS,
+                Principal::Operator | Principal::Platform(_) => Need::GATEWAY_KEYS,
+            },
+            // Nothing in the request says whose key it is.
+            Request::RevokeKey(_) => Need::GATEWAY_KEYS,
+            Request::PutWallet(..) => Need::WALLET_CHANGES,
+            Request::PutPolicy(..) | Request::RemovePolicy(..) | Request::SetOptions(_) => Need::POLICY_CHANGES,
+            Request::Read(query) => Need::of_query(query),
+        }
+    }
+
+    fn of_query(query: &Query<'_>) -> Need {
+        match query {
+            Query::Authorization(..) | Query::Services(..) => Need::TRANSACTIONS,
+            Query::Budget(..) => Need::BUDGET,
+            Query::Agent(_) => Need::AGENT,
+            Query::AgentKeys(_) | Query::Agents { .. } => Need::AGENT_LISTS,
+            Query::Policies => Need::POLICIES,
+            Query::Shard { .. } => Need::GATEWAY_STATUS,
+        }
+    }
+}

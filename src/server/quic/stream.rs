@@ -1,0 +1,316 @@
+//! One stream: read, decide, reply. Whatever one read has brought is decided in one go, and its replies leave in one write.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use quinn::{RecvStream, SendStream, VarInt};
+use tokio::sync::watch;
+
+use super::{
+    host::Host,
+    late::Late,
+    peer::{Peer, refusal},
+};
+use crate::{
+    engine::{AgentHandle, Answer, Batch as Crossing, EngineError, Replies, Ticket, Worker},
+    kernel::{AgentId, ShardId, Timestamp},
+    wire::{
+        Batch, BatchWriter, ErrorCode, FrameBuffer, FrameKind, Handle, Item, Refusal, Reply, Request,
+        greeting::write_error,
+        limits::{FRAME_BYTES_MAX, close},
+    },
+};
+
+/// The most pieces of the stream that one read takes; about as many packets, and so some thousand requests at most.
+const CHUNKS_PER_READ_MAX: usize = 64;
+/// How long the last bytes of a stream may take to be acknowledged.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves one stream until either side ends it.
+pub(super) struct Stream {
+    recv: RecvStream,
+    outbound: Outbound,
+    buffer: FrameBuffer,
+    desk: Desk,
+    /// A whole frame waits for room among the requests in flight.
+    is_blocked: bool,
+}
+
+impl Stream {
+    /// `buffer` is what was read of the stream already.
+    pub(super) fn new(
+        host: Rc<Host>,
+        peer: Rc<Peer>,
+        send: SendStream,
+        recv: RecvStream,
+        buffer: FrameBuffer,
+    ) -> Stream {
+        let outbound = Outbound { send, spare: Vec::new() };
+        Stream { recv, outbound, buffer, desk: Desk::new(host, peer), is_blocked: false }
+    }
+
+    /// Serves until the client ends the stream, the connection is over, or `stopping` says so.
+    pub(super) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        if let Err(end) = self.serve(&mut stopping).await
+            && let End::Refused(refusal, code) = end
+        {
+            self.refuse(&refusal, code).await;
+        }
+        let unanswered = self.desk.waiting;
+        self.desk.peer.ended(unanswered);
+    }
+
+    async fn serve(&mut self, stopping: &mut watch::Receiver<bool>) -> Result<(), End> {
+        let peer = Rc::clone(&self.desk.peer);
+        let mut chunks = [const { Bytes::new() }; CHUNKS_PER_READ_MAX];
+        let mut is_over = false;
+        loop {
+            // Registered before the look at what is in flight, so that room made in between is not missed.
+            let room = peer.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            self.desk.take_late();
+            self.decide()?;
+            self.outbound.flush(&mut self.desk.replies).await?;
+            if is_over && !self.is_blocked && self.desk.waiting == 0 {
+                return self.outbound.finish().await;
+            }
+            tokio::select! {
+                read = self.recv.read_chunks(&mut chunks), if !is_over && !self.is_blocked => match read {
+                    Ok(Some(count)) => self.buffer.extend(chunks.iter().take(count).map(|chunk| &chunk[..])),
+                    Ok(None) => is_over = true,
+                    Err(_) => return Err(End::Gone),
+                },
+                () = self.desk.late.arrived(), if self.desk.waiting > 0 => {}
+                () = room, if self.is_blocked => {}
+                _ = stopping.wait_for(|stopping| *stopping), if !is_over => is_over = true,
+            }
+        }
+    }
+
+    /// Decides every whole frame that there is room for. The worker is borrowed for the whole run, and never across an await.
+    fn decide(&mut self) -> Result<(), End> {
+        let Stream { buffer, desk, is_blocked, .. } = self;
+        *is_blocked = false;
+        if buffer.peek(FRAME_BYTES_MAX).map_err(|error| End::protocol(&error))?.is_none() {
+            return Ok(());
+        }
+        let now = desk.host.clock.now();
+        desk.peer.credential.check(now).map_err(|error| End::Refused(refusal(error), close::AUTHENTICATION))?;
+        let host = Rc::clone(&desk.host);
+        let mut worker = host.worker.borrow_mut();
+        let decided = desk.decide_frames(buffer, &mut worker, now);
+        worker.finish();
+        drop(worker);
+        desk.cross();
+        *is_blocked = decided?;
+        Ok(())
+    }
+
+    /// Says what was wrong, and closes the connection.
+    async fn refuse(&mut self, refusal: &Refusal, code: u32) {
+        let mut bytes = self.desk.replies.take(Vec::new());
+        write_error(refusal, &mut bytes);
+        let told = async {
+            self.outbound.send.write_all(&bytes).await.map_err(|_| End::Gone)?;
+            self.outbound.finish().await
+        };
+        // Whether or not it is heard, the connection is over.
+        let _ = tokio::time::timeout(LINGER, told).await;
+        self.desk.peer.connection.close(VarInt::from_u32(code), refusal.code.text().as_bytes());
+    }
+}
+
+/// Why a stream is over before its time.
+enum End {
+    /// The connection or the stream is gone.
+    Gone,
+    /// Something was wrong with a frame or the credential; the connection is closed with this code.
+    Refused(Refusal, u32),
+}
+
+impl End {
+    fn protocol(error: &crate::wire::FrameError) -> End {
+        End::Refused(Refusal::from(error), close::PROTOCOL)
+    }
+}
+
+/// The way out.
+struct Outbound {
+    send: SendStream,
+    spare: Vec<u8>,
+}
+
+impl Outbound {
+    async fn flush(&mut self, replies: &mut BatchWriter) -> Result<(), End> {
+        if replies.is_empty() {
+            return Ok(());
+        }
+        let bytes = replies.take(std::mem::take(&mut self.spare));
+        self.send.write_all(&bytes).await.map_err(|_| End::Gone)?;
+        self.spare = bytes;
+        Ok(())
+    }
+
+    /// Ends the stream, and waits a while for the client to have it all.
+    async fn finish(&mut self) -> Result<(), End> {
+        self.send.finish().map_err(|_| End::Gone)?;
+        let _ = tokio::time::timeout(LINGER, self.send.stopped()).await;
+        Ok(())
+    }
+}
+
+/// Where the requests of a stream are decided, sent on, or refused.
+struct Desk {
+    host: Rc<Host>,
+    peer: Rc<Peer>,
+    late: Arc<Late>,
+    late_replies: Arc<dyn Replies>,
+    late_spare: Vec<(Ticket, Answer)>,
+    /// Requests of this stream that wait for a late reply.
+    waiting: usize,
+    /// Replies that are ready.
+    replies: BatchWriter,
+    /// Requests for other workers, by worker.
+    crossings: Vec<Option<Crossing>>,
+}
+
+impl Desk {
+    fn new(host: Rc<Host>, peer: Rc<Peer>) -> Desk {
+        let late = Arc::new(Late::default());
+        let crossings = (0..host.engine.worker_count()).map(|_| None).collect();
+        Desk {
+            late_replies: Arc::clone(&late) as Arc<dyn Replies>,
+            late,
+            late_spare: Vec::new(),
+            waiting: 0,
+            replies: BatchWriter::new(FrameKind::Replies),
+            crossings,
+            host,
+            peer,
+        }
+    }
+
+    /// Whether a frame is left for which there is no room in flight.
+    fn decide_frames(&mut self, buffer: &mut FrameBuffer, worker: &mut Worker, now: Timestamp) -> Result<bool, End> {
+        loop {
+            let frame = buffer.peek(FRAME_BYTES_MAX).map_err(|error| End::protocol(&error))?;
+            let Some(frame) = frame else { return Ok(false) };
+            let content = frame.expect(FrameKind::Requests).map_err(|error| End::protocol(&error))?;
+            let requests = Batch::parse(content).map_err(|error| End::protocol(&error))?;
+            if !self.peer.has_room_for(requests.len()) {
+                return Ok(true);
+            }
+            requests.for_each(|item| self.decide_item(item, worker, now));
+            buffer.skip();
+        }
+    }
+
+    fn decide_item(&mut self, item: Item<'_>, worker: &mut Worker, now: Timestamp) {
+        let tag = item.tag;
+        match Request::decode(item) {
+            Err(error) => self.reply(tag, &Reply::from(&Refusal::from(&error))),
+            Ok(Request::Ping) => self.reply(tag, &Reply::Pong(now)),
+            Ok(Request::Resolve(agent)) => {
+                let reply = self.resolve(agent).map_or_else(|refusal| Reply::from(&refusal), Reply::Resolved);
+                self.reply(tag, &reply);
+            }
+            Ok(Request::Agent(handle, operation)) => {
+                let handle = AgentHandle { shard: handle.shard, index: handle.index };
+                let request = operation.to_kernel(handle.index);
+                let request = request.and_then(|request| self.admit(handle, &request).map(|()| request));
+                match request {
+                    Ok(request) => self.decide_request(tag, handle.shard, &request, worker, now),
+                    Err(refusal) => self.reply(tag, &Reply::from(&refusal)),
+                }
+            }
+        }
+    }
+
+    fn admit(&self, handle: AgentHandle, request: &crate::kernel::Request<'_>) -> Result<(), Refusal> {
+        self.peer.may_ask(handle, request, &self.host.engine)?;
+        if handle.shard.0 < self.host.engine.shard_count() {
+            Ok(())
+        } else {
+            Err(Refusal::new(ErrorCode::NotFound, "no agent has this handle; resolve the agent's id first"))
+        }
+    }
+
+    fn decide_request(
+        &mut self,
+        tag: u64,
+        shard: ShardId,
+        request: &crate::kernel::Request<'_>,
+        worker: &mut Worker,
+        now: Timestamp,
+    ) {
+        if worker.owns(shard) {
+            match worker.decide(now, shard, request, Ticket(tag), &self.late_replies) {
+                Some(answer) => self.reply(tag, &Reply::from(answer)),
+                None => self.began(1),
+            }
+            return;
+        }
+        let owner = self.host.engine.worker_of(shard);
+        let Some(crossing) = self.crossings.get_mut(usize::from(owner.0)) else { return };
+        let crossing = crossing.get_or_insert_with(|| Crossing::new(Arc::clone(&self.late_replies)));
+        crossing.push(shard, Ticket(tag), request);
+        let is_full = crossing.len() >= self.host.engine.options().batch_requests_max;
+        self.began(1);
+        if is_full {
+            self.cross();
+        }
+    }
+
+    /// Hands the requests for other workers over, one message each. What a worker has no room for is refused at once.
+    fn cross(&mut self) {
+        for worker in 0..self.crossings.len() {
+            let Some(crossing) = self.crossings.get_mut(worker).and_then(Option::take) else { continue };
+            let worker = crate::engine::WorkerId(u16::try_from(worker).expect("workers have numbers of 16 bits"));
+            if let Err(refused) = self.host.engine.submit(worker, crossing) {
+                let tickets: Vec<Ticket> = refused.tickets().collect();
+                self.settle(tickets.into_iter().map(|ticket| (ticket, Err(EngineError::Overloaded))));
+            }
+        }
+    }
+
+    /// Makes replies of the answers that have arrived late.
+    fn take_late(&mut self) {
+        if self.waiting == 0 {
+            return;
+        }
+        let mut answers = self.late.take(std::mem::take(&mut self.late_spare));
+        self.settle(answers.drain(..));
+        self.late_spare = answers;
+    }
+
+    fn settle(&mut self, answers: impl Iterator<Item = (Ticket, Answer)>) {
+        let mut count = 0;
+        for (ticket, answer) in answers {
+            Reply::from(answer).write(ticket.0, &mut self.replies);
+            count += 1;
+        }
+        self.waiting -= count;
+        if count > 0 {
+            self.peer.ended(count);
+        }
+    }
+
+    fn began(&mut self, count: usize) {
+        self.waiting += count;
+        self.peer.began(count);
+    }
+
+    fn reply(&mut self, tag: u64, reply: &Reply) {
+        reply.write(tag, &mut self.replies);
+    }
+
+    fn resolve(&self, agent: AgentId) -> Result<Handle, Refusal> {
+        if !self.peer.credential.acts_for(agent) {
+            return Err(refusal(crate::server::identity::AuthError::OtherAgent));
+        }
+        let found = self.host.engine.agent(agent);
+        let found = found.ok_or_else(|| Refusal::new(ErrorCode::NotFound, "no agent has this id"))?;
+        Ok(Handle { shard: found.shard, index: found.index })
+    }
+}

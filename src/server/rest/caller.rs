@@ -1,0 +1,79 @@
+//! Who is asking, and for which agent.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+
+use crate::{
+    engine::AgentHandle,
+    kernel::AgentId,
+    server::identity::{AuthError, Credential, Need},
+    wire::json::Refusal,
+};
+
+use super::{RestState, answer::Rejection, body::Parameters};
+
+/// The header with which keys that act for many agents name the one that they act for.
+const AGENT_HEADER: &str = "x-holdfast-agent";
+const AGENT_EXPECTED: &str = "`agt_` followed by 32 hexadecimal digits";
+
+/// Whoever sent the request, with a live key.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) credential: Arc<Credential>,
+    /// The agent that the request names in a header or in its query.
+    named: Option<AgentId>,
+}
+
+impl Caller {
+    /// The agent that the request is made for: the key's own, or the named one.
+    pub(super) fn agent(&self, state: &RestState, need: Need) -> Result<AgentHandle, Rejection> {
+        let missing = || Refusal::invalid("X-Holdfast-Agent", "is missing", AGENT_EXPECTED);
+        let id = self.named.or(self.credential.agent()).ok_or_else(missing)?;
+        self.about(state, need, id)
+    }
+
+    /// An agent that the path names.
+    pub(super) fn about(&self, state: &RestState, need: Need, id: AgentId) -> Result<AgentHandle, Rejection> {
+        self.credential.allow(need, Some(id))?;
+        state.engine.agent(id).ok_or_else(|| Rejection::not_found("no agent has this id"))
+    }
+
+    /// Something that is about no agent.
+    pub(super) fn allow(&self, need: Need) -> Result<(), Rejection> {
+        Ok(self.credential.allow(need, None)?)
+    }
+}
+
+impl FromRequestParts<RestState> for Caller {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Caller, Rejection> {
+        let secret = bearer(&parts.headers).ok_or(AuthError::Failed)?;
+        let credential = state.identity.authenticate(secret, state.now())?;
+        Ok(Caller { credential, named: named_agent(parts)? })
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
+}
+
+fn named_agent(parts: &Parts) -> Result<Option<AgentId>, Refusal> {
+    let in_header = parts.headers.get(AGENT_HEADER).map(|value| value.to_str().unwrap_or_default().to_owned());
+    let in_query = Parameters::read(parts)?.text("agentId").map(str::to_owned);
+    let (field, text) = match (in_header, in_query) {
+        (Some(header), Some(query)) if header != query => {
+            return Err(Refusal::invalid("agentId", "contradicts `X-Holdfast-Agent`", "only one of the two"));
+        }
+        (Some(text), _) => ("X-Holdfast-Agent", text),
+        (None, Some(text)) => ("agentId", text),
+        (None, None) => return Ok(None),
+    };
+    text.parse().map(Some).map_err(|_| Refusal::invalid(field, "is no agent's id", AGENT_EXPECTED))
+}

@@ -1,0 +1,23 @@
+//! How do HTTP clients reach the gateway? In the paths and shapes that clients of the agent API know: agents under `/api/sdk`,
+//! operators under `/api`. Each handler reads, asks who is asking, hands the request to the engine, and prints the answer.
+//! There are no rules in here, and no state but the engine's.
+
+mod agents;
+mod answer;
+mod body;
+mod caller;
+mod health;
+mod holds;
+mod ids;
+mod keys;
+mod payments;
+mod policies;
+mod router;
+mod serve;
+mod state;
+mod status;
+mod wallets;
+
+pub use router::{BODY_BYTES_MAX, REQUEST_WAIT_MAX, REQUESTS_AT_ONCE_MAX, router};
+pub use serve::{CONNECTIONS_MAX, HEADER_WAIT_MAX, serve};
+pub use state::RestState;

@@ -1,0 +1,162 @@
+//! `pre-authorize`, `record`, `services`, `budget` and `sessions/close` of a rail.
+
+use axum::{Extension, extract::State};
+
+use crate::{
+    engine::AgentHandle,
+    kernel::{
+        Outcome, Protocol, Request,
+        outcome::{Approval, Recorded, View},
+        request::{CloseSession, Query},
+    },
+    server::{identity::Need, submit},
+    wire::json::{
+        AuthorizeBody, BudgetBody, CloseSessionBody, Decision, RecordBody, RecordItem, RecordedBody, Refusal,
+        ServicesBody, SessionClosedBody, WalletSummary,
+    },
+};
+
+use super::{
+    RestState,
+    answer::{Printed, Rejection, refusal},
+    body::{Body, Parameters},
+    caller::Caller,
+    ids::{self, KeyHeader},
+};
+
+pub(super) async fn pre_authorize(
+    Extension(rail): Extension<Protocol>,
+    State(state): State<RestState>,
+    caller: Caller,
+    key: KeyHeader,
+    body: Body,
+) -> Result<Printed, Rejection> {
+    let agent = caller.agent(&state, Need::PAYMENTS)?;
+    let object = body.object()?;
+    let asked = AuthorizeBody::read(&object)?;
+    let key = key.or_in(&object)?;
+    let id = ids::authorization(key.as_deref().or(asked.payment_id()));
+    // The wallet is looked at in the same turn: one hop, and the wallet is the one that was decided on.
+    let authorize = Request::Authorize(agent.index, asked.request(id, rail));
+    let look = Request::Read(Query::Agent(agent.index));
+    let mut answers =
+        submit::ask_all(&state.engine, &[(agent.shard, &authorize), (agent.shard, &look)]).await.into_iter();
+    match answers.next().unwrap_or(Err(submit::AskError::OutcomeUnknown))? {
+        Outcome::Approved(approval) => {
+            let wallet = answers.next().and_then(Result::ok).and_then(|view| paying_wallet(&approval, &view));
+            Ok(Printed::ok(&Decision::approved(&approval, rail, wallet)).repeated(approval.repeated))
+        }
+        Outcome::Denied(denial) => Ok(Printed::ok(&Decision::denied(&denial))),
+        other => Err(Rejection::unexpected(&other)),
+    }
+}
+
+fn paying_wallet(approval: &Approval, view: &Outcome) -> Option<WalletSummary> {
+    let Outcome::View(View::Agent(agent)) = view else { return None };
+    let wallet = agent.wallets.get(usize::from(approval.wallet?))?;
+    Some(WalletSummary::of(wallet, approval.available))
+}
+
+pub(super) async fn record(
+    Extension(rail): Extension<Protocol>,
+    State(state): State<RestState>,
+    caller: Caller,
+    key: KeyHeader,
+    body: Body,
+) -> Result<Printed, Rejection> {
+    let agent = caller.agent(&state, Need::REPORTS)?;
+    let object = body.object()?;
+    let key = key.or_in(&object)?;
+    let (mut items, single) = match RecordBody::read(&object)? {
+        RecordBody::Single(item) => (vec![Ok(item)], true),
+        RecordBody::Bulk(items) => (items, false),
+    };
+    if let Some(key) = &key {
+        name_items(&mut items, key);
+    }
+    let outcomes = book(&state, agent, rail, &items).await;
+    match outcomes.as_slice() {
+        [Err(refusal)] if single => Err(Rejection::from(refusal.clone())),
+        _ => {
+            let items: Vec<_> = items.iter().map(|item| item.as_ref().ok()).collect();
+            Ok(Printed::ok(&RecordedBody::of(&items, &outcomes, single)))
+        }
+    }
+}
+
+/// Names payments that have no name of their own after the client's key, each by its place, so that a retry counts nothing twice.
+fn name_items(items: &mut [Result<RecordItem, Refusal>], key: &str) {
+    for (index, item) in items.iter_mut().enumerate() {
+        if let Ok(item) = item {
+            item.name_by(&format!("idempotency-key/{index}/{key}"));
+        }
+    }
+}
+
+/// Books the payments that could be read, all in one batch, and leaves the others as they are.
+async fn book(
+    state: &RestState,
+    agent: AgentHandle,
+    rail: Protocol,
+    items: &[Result<RecordItem, Refusal>],
+) -> Vec<Result<Recorded, Refusal>> {
+    let requests: Vec<Request<'_>> =
+        items.iter().flatten().map(|item| Request::Record(agent.index, item.request(rail))).collect();
+    let requests: Vec<_> = requests.iter().map(|request| (agent.shard, request)).collect();
+    let mut answers = submit::ask_all(&state.engine, &requests).await.into_iter();
+    let booked = |item: &Result<RecordItem, Refusal>| {
+        item.as_ref().map_err(Refusal::clone)?;
+        recorded(answers.next().unwrap_or(Err(submit::AskError::OutcomeUnknown)))
+    };
+    items.iter().map(booked).collect()
+}
+
+fn recorded(answer: Result<Outcome, submit::AskError>) -> Result<Recorded, Refusal> {
+    match answer.map_err(refusal)? {
+        Outcome::Recorded(recorded) => Ok(recorded),
+        other => Err(Rejection::unexpected(&other).into()),
+    }
+}
+
+pub(super) async fn services(
+    Extension(rail): Extension<Protocol>,
+    State(state): State<RestState>,
+    caller: Caller,
+) -> Result<Printed, Rejection> {
+    let agent = caller.agent(&state, Need::TRANSACTIONS)?;
+    match state.ask(agent.shard, &Request::Read(Query::Services(agent.index, rail))).await? {
+        Outcome::View(View::Services(views)) => Ok(Printed::ok(&ServicesBody::of(views))),
+        other => Err(Rejection::unexpected(&other)),
+    }
+}
+
+pub(super) async fn budget(
+    Extension(rail): Extension<Protocol>,
+    State(state): State<RestState>,
+    caller: Caller,
+    parameters: Parameters,
+) -> Result<Printed, Rejection> {
+    let agent = caller.agent(&state, Need::BUDGET)?;
+    let session = parameters.text("sessionId").unwrap_or_default();
+    match state.ask(agent.shard, &Request::Read(Query::Budget(agent.index, rail, session))).await? {
+        Outcome::View(View::Budget(view)) => Ok(Printed::ok(&BudgetBody::of(view, rail, state.now()))),
+        other => Err(Rejection::unexpected(&other)),
+    }
+}
+
+pub(super) async fn close_session(
+    Extension(rail): Extension<Protocol>,
+    State(state): State<RestState>,
+    caller: Caller,
+    body: Body,
+) -> Result<Printed, Rejection> {
+    let agent = caller.agent(&state, Need::PAYMENTS)?;
+    let asked = CloseSessionBody::read(&body.optional_object()?)?;
+    let close = CloseSession { protocol: rail, session: &asked.session };
+    match state.ask(agent.shard, &Request::CloseSession(agent.index, close)).await? {
+        Outcome::SessionClosed { spent, released } => {
+            Ok(Printed::ok(&SessionClosedBody::of(&asked.session, spent, released)))
+        }
+        other => Err(Rejection::unexpected(&other)),
+    }
+}

@@ -1,0 +1,74 @@
+//! Links between agents and wallets.
+
+use axum::{extract::State, http::StatusCode};
+
+use crate::{
+    kernel::{
+        AgentId, Request,
+        outcome::{AgentView, WalletView},
+        request::WalletSource,
+    },
+    server::identity::Need,
+    wire::json::{WalletBody, WalletPatch},
+};
+
+use super::{
+    RestState, agents,
+    answer::{Printed, Rejection},
+    body::Body,
+    caller::Caller,
+    ids::{self, AgentAnd, Id},
+};
+
+/// Links a wallet. Linking one that is linked already changes what the body names and nothing else, so that leaving a limit or
+/// the balance out never removes it.
+pub(super) async fn link(
+    State(state): State<RestState>,
+    caller: Caller,
+    Id(id): Id<AgentId>,
+    body: Body,
+) -> Result<Printed, Rejection> {
+    let agent = caller.about(&state, Need::WALLET_CHANGES, id)?;
+    let patch = WalletPatch::read(&body.object()?)?;
+    let _changing = state.changing(id).lock().await;
+    let before = agents::look(&state, agent).await?;
+    let wallet_id = patch.id.clone().unwrap_or_else(ids::wallet);
+    let (wallet, status) = match find(&before, &wallet_id) {
+        Some(known) => (changed(known, patch), StatusCode::OK),
+        None => (patch.create(wallet_id.clone()), StatusCode::CREATED),
+    };
+    let after = agents::change(&state, agent, &Request::PutWallet(agent.index, wallet)).await?;
+    Ok(printed(&after, &wallet_id)?.with_status(status))
+}
+
+pub(super) async fn update(
+    State(state): State<RestState>,
+    caller: Caller,
+    AgentAnd(id, wallet_id): AgentAnd<String>,
+    body: Body,
+) -> Result<Printed, Rejection> {
+    let agent = caller.about(&state, Need::WALLET_CHANGES, id)?;
+    let patch = WalletPatch::read(&body.object()?)?;
+    let _changing = state.changing(id).lock().await;
+    let before = agents::look(&state, agent).await?;
+    let known = find(&before, &wallet_id).ok_or_else(no_wallet)?;
+    let after = agents::change(&state, agent, &Request::PutWallet(agent.index, changed(known, patch))).await?;
+    printed(&after, &wallet_id)
+}
+
+/// The wallet with what the patch says. A balance is told *as of now*, so one that the patch does not name is not told anew.
+fn changed(known: &WalletView, patch: WalletPatch) -> WalletSource {
+    patch.apply(WalletSource { balance: None, ..known.source.clone() })
+}
+
+fn find<'a>(agent: &'a AgentView, wallet_id: &str) -> Option<&'a WalletView> {
+    agent.wallets.iter().find(|wallet| wallet.source.id == wallet_id)
+}
+
+fn printed(agent: &AgentView, wallet_id: &str) -> Result<Printed, Rejection> {
+    find(agent, wallet_id).map(|wallet| Printed::ok(&WalletBody::of(wallet))).ok_or_else(no_wallet)
+}
+
+fn no_wallet() -> Rejection {
+    Rejection::not_found("no wallet of this agent has this id")
+}

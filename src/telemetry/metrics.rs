@@ -1,0 +1,158 @@
+//! The one table of metrics. Units are base units; a scrape shows each name after `holdfast_`, and counters before `_total`.
+//! The engine counts for itself; a scrape reads its counters, so that no decision waits for a metric.
+
+use std::fmt;
+
+use axum::http::Method;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+        histogram::Histogram,
+    },
+    registry::{Registry, Unit},
+};
+
+use crate::{
+    engine::{Engine, EngineStatus, WorkerCounters},
+    kernel::Duration,
+};
+
+/// The content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of the classes of HTTP durations, in seconds.
+const HTTP_SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0];
+
+/// Everything that is counted, ready to be scraped.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    http_requests: Family<HttpLabels, Counter>,
+    http_durations: Histogram,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct HttpLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+impl Metrics {
+    /// The metrics of a gateway around `engine`.
+    #[must_use]
+    pub fn new(engine: Engine) -> Metrics {
+        let mut registry = Registry::with_prefix("holdfast");
+        let http_requests = Family::default();
+        let http_durations = Histogram::new(HTTP_SECONDS);
+        registry.register("http_requests", "HTTP requests by route and status", http_requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "How long HTTP requests took",
+            Unit::Seconds,
+            http_durations.clone(),
+        );
+        registry.register_collector(Box::new(EngineCollector(engine)));
+        Metrics { registry, http_requests, http_durations }
+    }
+
+    /// Counts an HTTP request that was answered. The route is its pattern, so that there are few.
+    pub fn count_http(&self, method: &Method, route: &str, status: u16, duration: Duration) {
+        let method = if is_usual(method) { method.as_str() } else { "other" };
+        let labels = HttpLabels { method: method.to_owned(), route: route.to_owned(), status };
+        self.http_requests.get_or_create(&labels).inc();
+        self.http_durations.observe(seconds(duration));
+    }
+
+    /// All metrics as text, in the OpenMetrics format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut page = String::new();
+        match text::encode(&mut page, &self.registry) {
+            Ok(()) => page,
+            Err(fmt::Error) => unreachable!("a text takes every metric"),
+        }
+    }
+}
+
+/// Clients may invent methods; each would be a time series.
+fn is_usual(method: &Method) -> bool {
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS]
+        .contains(method)
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.micros() as f64 / 1e6
+}
+
+/// Reads the engine's own counters on each scrape.
+struct EngineCollector(Engine);
+
+impl fmt::Debug for EngineCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EngineCollector")
+    }
+}
+
+impl Collector for EngineCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let status = self.0.status();
+        for (name, help, value) in counters(&status) {
+            let counter = ConstCounter::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(metric)?;
+        }
+        for (name, help, value) in gauges(&status) {
+            let gauge = ConstGauge::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
+        }
+        Ok(())
+    }
+}
+
+type Row = (&'static str, &'static str, u64);
+
+/// What only grows.
+fn counters(status: &EngineStatus) -> [Row; 14] {
+    let workers = |count: fn(&WorkerCounters) -> u64| status.workers.iter().map(|worker| count(&worker.counters)).sum();
+    [
+        ("decisions", "Requests that were decided, reads included", workers(|c| c.decisions)),
+        ("approvals", "Payments that were approved", workers(|c| c.approvals)),
+        ("approvals_leased", "Approvals that were answered before they were durable", workers(|c| c.leased)),
+        ("denials", "Payments that were denied", workers(|c| c.denials)),
+        ("failures", "Requests that were wrong", workers(|c| c.failures)),
+        ("waited", "Answers that waited for a commit", workers(|c| c.waited)),
+        ("overloaded", "Requests that were refused because of load", workers(|c| c.overloaded)),
+        ("unavailable", "Requests whose shard was not available", workers(|c| c.unavailable)),
+        ("commits", "Commits of the journal", status.commits.commits),
+        ("commit_bytes", "Bytes of events that were committed", status.commits.bytes),
+        ("snapshots", "Snapshots that were written", status.commits.snapshots),
+        ("snapshots_failed", "Snapshots that failed", status.commits.snapshots_failed),
+        ("commits_slow", "Commits that took 16.4 milliseconds or more", slow_commits(&status.commits.durations)),
+        ("clock_steps", "Times that the system's clock was set", status.clock_steps),
+    ]
+}
+
+/// What rises and falls.
+fn gauges(status: &EngineStatus) -> [Row; 5] {
+    let count = |filter: bool| u64::from(filter);
+    let mailboxes = status.workers.iter().map(|worker| worker.mailbox_batches as u64).sum();
+    [
+        ("agents", "Agents", status.shards.iter().map(|shard| shard.agents).sum()),
+        ("mailbox_batches", "Batches that wait for a worker", mailboxes),
+        ("backlog_bytes", "Bytes of events that are decided and not durable", status.commits.backlog_bytes),
+        ("shards_poisoned", "Shards that stopped", status.shards.iter().map(|s| count(s.poisoned)).sum()),
+        ("ready", "Whether requests are served", count(!status.failed && !status.stopping)),
+    ]
+}
+
+/// Class `i` counts commits of less than 2^i microseconds.
+fn slow_commits(durations: &[u64]) -> u64 {
+    const SIXTEEN_MILLISECONDS_CLASS: usize = 15;
+    durations.iter().skip(SIXTEEN_MILLISECONDS_CLASS).sum()
+}

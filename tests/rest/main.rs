@@ -1,0 +1,11 @@
+//! The REST façade from outside: the router over an engine that keeps its journal in memory, spoken to in HTTP.
+#![cfg(feature = "server")]
+#![expect(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
+
+mod access;
+mod bad_input;
+mod gateway;
+mod http;
+mod idempotency;
+mod operators;
+mod payments;

@@ -1,0 +1,14 @@
+curl -X POST https://conto.finance/api/sdk/x402/record \
+  -H "Authorization: Bearer $CONTO_SDK_KEY" \
+  -H "Content-Type: application/json" \
+  -d '{
+    "amount": 0.05,
+    "recipientAddress": "0xFacilitatorAddress",
+    "transactionHash": "0xabc123...",
+    "resourceUrl": "https://api.example.com/data",
+    "serviceDomain": "api.example.com",
+    "facilitator": "0xFacilitatorAddress",
+    "scheme": "exact",
+    "walletId": "wal_123",
+    "chainId": "8453"
+  }'

@@ -1,0 +1,8 @@
+//! The built binary with real sockets: what it promises when it is started, stopped, killed and started again.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod crash;
+mod gateway;
+mod life;
+mod payer;
