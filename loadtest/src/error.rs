@@ -1,0 +1,75 @@
+//! Why a load test could not be carried out. A wrong answer of the gateway is not in here: it is a result.
+
+use std::{io, path::PathBuf};
+
+use holdfast::client::{ConnectError, FingerprintError, StreamError};
+use thiserror::Error;
+
+/// Completes "loadtest: …".
+#[derive(Debug, Error)]
+pub(crate) enum LoadError {
+    /// A file cannot be read or written.
+    #[error("failed to use {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No runtime, no thread, no temporary directory.
+    #[error("the system refused: {0}")]
+    System(#[from] io::Error),
+    /// The gateway did not start.
+    #[error("the gateway `{}` did not start: {reason}; build it with `cargo build --release`", program.display())]
+    Start {
+        /// What was started.
+        program: PathBuf,
+        /// What it said.
+        reason: String,
+    },
+    /// The REST façade is not there.
+    #[error("failed to reach the gateway's REST façade at {url}: {reason}")]
+    Unreachable {
+        /// Where it should be.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The REST façade refused, or answered something else.
+    #[error("the gateway answered {method} {path} with {status}: {body}")]
+    Rest {
+        /// The request.
+        method: &'static str,
+        /// Its path.
+        path: String,
+        /// The status of the response.
+        status: u16,
+        /// The body of the response.
+        body: String,
+    },
+    /// The file in the data directory is not a fingerprint.
+    #[error("{} holds no fingerprint: {source}", path.display())]
+    Fingerprint {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: FingerprintError,
+    },
+    /// No connection.
+    #[error("failed to connect to the gateway: {0}")]
+    Connect(#[from] ConnectError),
+    /// The connection broke.
+    #[error("the connection to the gateway broke: {0}")]
+    Stream(#[from] StreamError),
+    /// The gateway refused what the load test needs.
+    #[error("the gateway refused to {what}: {reply}")]
+    Refused {
+        /// What was asked.
+        what: &'static str,
+        /// The answer.
+        reply: String,
+    },
+    /// A thread of the load test broke an assertion.
+    #[error("a thread of the load test failed; this is a bug in the load test")]
+    Panicked,
+}

@@ -1,0 +1,95 @@
+//! What a load test needs in the gateway: agents with a wallet each, a policy with every rule, and a key that acts for all agents.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Instant,
+};
+
+use holdfast::kernel::AgentId;
+use serde_json::{Value, json};
+
+use crate::{arguments::SetupArguments, error::LoadError, gateway::Gateway, operator::Operator};
+
+/// Every rule type of this release, with limits so generous that all payments are approved.
+const POLICY: &str = include_str!("policy.json");
+/// Agents that are made at one time: each answer waits for the disk, and many wait together.
+pub(crate) const PARALLEL: usize = 64;
+/// Where the ids of the agents begin. They are the same in every run, so that setting up again changes nothing.
+const FIRST_AGENT: u128 = 0x10ad_c0de << 96;
+
+/// The agent of this number.
+pub(crate) fn agent_id(number: u32) -> AgentId {
+    AgentId(FIRST_AGENT + u128::from(number))
+}
+
+/// `loadtest setup`.
+pub(crate) fn command(arguments: &SetupArguments) -> Result<(), LoadError> {
+    let gateway = Gateway::running(&arguments.gateway)?;
+    let key = set_up(&gateway.operator()?, arguments.agents.agents)?;
+    println!("{key}");
+    eprintln!("the gateway is ready; next: loadtest run --agents {} --key {key}", arguments.agents.agents);
+    Ok(())
+}
+
+/// Makes what is not there yet, and returns a new platform's key.
+pub(crate) fn set_up(operator: &Operator, agents: u32) -> Result<String, LoadError> {
+    let start = Instant::now();
+    operator.post("/api/policies", &serde_json::from_str(POLICY).expect("the policy is JSON"))?;
+    let next = AtomicU32::new(0);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..PARALLEL).map(|_| scope.spawn(|| make_agents(operator, &next, agents))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| LoadError::Panicked)?)
+    })?;
+    let key = platform_key(operator)?;
+    eprintln!("{agents} agents set up in {:.1} s", start.elapsed().as_secs_f64());
+    Ok(key)
+}
+
+fn make_agents(operator: &Operator, next: &AtomicU32, agents: u32) -> Result<(), LoadError> {
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= agents {
+            return Ok(());
+        }
+        let id = agent_id(number);
+        operator.post("/api/agents", &json!({ "id": id.to_string(), "name": format!("load test {number}") }))?;
+        let wallet = json!({
+            "walletId": "main",
+            "address": format!("0x{number:040x}"),
+            "chainId": "8453",
+            "custodyType": "EXTERNAL",
+            "balance": "1000000000",
+        });
+        operator.post(&format!("/api/agents/{id}/wallets"), &wallet)?;
+    }
+}
+
+fn platform_key(operator: &Operator) -> Result<String, LoadError> {
+    let path = "/api/api-keys";
+    let issued = operator.post(path, &json!({ "name": "load test", "type": "platform" }))?;
+    let key = issued.get("key").and_then(Value::as_str);
+    key.map(str::to_owned).ok_or_else(|| LoadError::Rest {
+        method: "POST",
+        path: path.to_owned(),
+        status: 200,
+        body: "no key in the answer".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast::kernel::policy::RuleKind;
+
+    use super::*;
+
+    #[test]
+    fn the_policy_has_every_rule_type_of_the_release() {
+        let policy: Value = serde_json::from_str(POLICY).unwrap();
+        let rules: Vec<&str> =
+            policy["rules"].as_array().unwrap().iter().map(|rule| rule["ruleType"].as_str().unwrap()).collect();
+        for kind in RuleKind::ALL {
+            assert!(rules.contains(&kind.rule_type()), "{}", kind.rule_type());
+        }
+    }
+}
