@@ -3,6 +3,15 @@
 //! Before an agent pays for an API call, it asks; the answer holds the money against every limit that applies, or says why not;
 //! what was really spent is captured afterwards. `docs/ARCHITECTURE.md` says what is where and why, `docs/SEMANTICS.md` what is
 //! decided, exactly.
+//!
+//! | module | answers | feature |
+//! |---|---|---|
+//! | [`kernel`] | *what* is decided: pure, no clock, no bytes | |
+//! | [`journal`] | *how* it survives: records, their chain, stores | `sled` for the store on disk |
+//! | [`engine`] | *who* runs it, on plain threads: **the API for embedding**, see [`engine::Engine`] and `examples/embed.rs` | |
+//! | `wire`, `client` | the binary protocol `holdfast/1` and its client | `client` |
+//! | `server`, `config`, `cli`, `telemetry` | the gateway as a program | `server` |
+//! | `testing` | virtual clock, faulty store, reference model, random workloads | `testing` |
 
 #[cfg(feature = "server")]
 pub mod cli;
