@@ -36,17 +36,16 @@ impl EngineError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            EngineError::Failure(Failure::Capacity { .. }) | EngineError::Overloaded | EngineError::Unavailable => {
-                Fault::Gateway
-            }
             EngineError::Failure(_) => Fault::Caller,
+            EngineError::Overloaded | EngineError::Unavailable => Fault::Gateway,
         }
     }
 
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn retry(&self) -> bool {
-        self.fault() == Fault::Gateway
+        // What has reached a maximum may have been closed by then.
+        self.fault() == Fault::Gateway || matches!(self, EngineError::Failure(Failure::Capacity { .. }))
     }
 }
 

@@ -193,4 +193,20 @@ mod tests {
         }
         assert!(Refusal::from(&invalid("recipient")).message.contains("`recipient`"));
     }
+
+    /// The engine called a maximum that is reached its own fault, and the table the caller's.
+    #[test]
+    fn embedders_and_clients_are_told_the_same_of_fault_and_retry() {
+        for error in [
+            EngineError::Failure(Failure::Capacity { what: "open holds", maximum: 1 }),
+            EngineError::Failure(Failure::UnknownAgent),
+            EngineError::Failure(Failure::IdReused),
+            EngineError::Overloaded,
+            EngineError::Unavailable,
+        ] {
+            let code = ErrorCode::from(&error);
+            assert_eq!(code.fault(), error.fault(), "{error}");
+            assert_eq!(code.retry_after_ms().is_some(), error.retry(), "{error}");
+        }
+    }
 }
