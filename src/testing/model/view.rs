@@ -6,10 +6,10 @@ use super::{
     sum::{Scope, amount, left},
 };
 use crate::kernel::{
-    AgentIndex, Amount, AuthorizationId, Failure, Outcome, Protocol, Timestamp,
+    AgentIndex, Amount, Failure, Outcome, Protocol, Timestamp,
     outcome::{
-        AgentView, AuthorizationView, BudgetView, HoldStatus, LimitView, Measure, ServiceView, SessionView, ShardView,
-        View, ViolationKind, WalletView,
+        AgentView, AuthorizationView, BudgetView, LimitView, Measure, ServiceView, SessionView, ShardView, View,
+        ViolationKind, WalletView,
     },
     policy::{Rule, SpendWindow},
     request::Query,
@@ -50,25 +50,6 @@ impl Model {
                 digest: None,
             }),
         }))
-    }
-
-    /// What is held for an agent in open holds.
-    #[must_use]
-    pub fn held(&self, agent: AgentIndex) -> Amount {
-        amount(self.agents[agent.0 as usize].total(Scope::Agent).held())
-    }
-
-    /// What is held and captured in the calendar window that is current.
-    #[must_use]
-    pub fn used(&self, agent: AgentIndex, window: SpendWindow) -> Amount {
-        amount(self.agents[agent.0 as usize].used_in_window(Scope::Agent, window, self.now))
-    }
-
-    /// What has become of a hold, as long as it is remembered.
-    #[must_use]
-    pub fn status(&self, agent: AgentIndex, id: AuthorizationId) -> Option<HoldStatus> {
-        let agent = &self.agents[agent.0 as usize];
-        agent.hold(id).map(|position| agent.holds[position].status)
     }
 
     fn open_holds(&self) -> impl Iterator<Item = &Hold> {
