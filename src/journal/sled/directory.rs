@@ -5,6 +5,8 @@ use std::{
     io,
     num::NonZeroU16,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use thiserror::Error;
@@ -35,6 +37,10 @@ const _: () = assert!(LEAF_RECORDS_MAX * (RECORD_BYTES_MAX + LEAF_RECORD_OVERHEA
 pub const SLED_SHARDS_MAX: u16 = 1024;
 const TREE_NAMES_BYTES_PER_SHARD: usize = 3 * 64;
 const _: () = assert!(SLED_SHARDS_MAX as usize * TREE_NAMES_BYTES_PER_SHARD < SEGMENT_BYTES / 4);
+
+/// How long a directory that another holds is tried before it counts as in use: a second.
+const LOCK_ATTEMPTS_MAX: u32 = 50;
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 const FORMAT_TREE: &str = "format";
 const FORMAT_KEY: &str = "version-and-shards";
@@ -152,7 +158,7 @@ pub(super) fn open(directory: &Path, options: &SledOptions) -> Result<Directory,
         return Err(SledOpenError::TooManyShards { shards });
     }
     if exists {
-        refuse_in_use(directory)?;
+        refuse_in_use(directory, || thread::sleep(LOCK_RETRY_INTERVAL))?;
     }
     refuse_blobs(directory)?;
     let database = ::sled::Config::new()
@@ -174,15 +180,20 @@ pub(super) fn open(directory: &Path, options: &SledOptions) -> Result<Directory,
     Ok(Directory { database, shards, barrier, anchored })
 }
 
-/// sled locks its log file too, but says so only in the text of an error.
-fn refuse_in_use(directory: &Path) -> Result<(), SledOpenError> {
+/// sled locks its log file too, but says so only in the text of an error. A holder that is just going (a process killed
+/// a moment ago, or a thread of sled's with its last handle) is waited for; one that stays is an error.
+fn refuse_in_use(directory: &Path, mut wait: impl FnMut()) -> Result<(), SledOpenError> {
     let at_fault = |source| SledOpenError::FileSystem { directory: directory.to_owned(), source };
     let log = File::open(sled_log_path(directory)).map_err(at_fault)?;
-    match log.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(SledOpenError::InUse { directory: directory.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(at_fault(error)),
+    for _ in 0..LOCK_ATTEMPTS_MAX {
+        match log.try_lock() {
+            // Said, not left to the drop: a process being spawned may have a copy of the handle for a moment.
+            Ok(()) => return log.unlock().map_err(at_fault),
+            Err(TryLockError::WouldBlock) => wait(),
+            Err(TryLockError::Error(error)) => return Err(at_fault(error)),
+        }
     }
+    Err(SledOpenError::InUse { directory: directory.to_owned() })
 }
 
 fn refuse_blobs(directory: &Path) -> Result<(), SledOpenError> {
@@ -299,6 +310,25 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let _holder = SledStore::open(directory.path(), &options(Some(1))).unwrap();
         check_refused(directory.path(), "is in use by another process; stop it first");
+    }
+
+    /// A build machine once reopened a directory before the last of sled's handles on it was gone.
+    #[test]
+    fn a_holder_that_is_going_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(SledStore::open(directory.path(), &options(Some(1))).unwrap());
+        let holder = File::open(sled_log_path(directory.path())).unwrap();
+        holder.lock().unwrap();
+        let mut holder = Some(holder);
+        let mut waits = 0;
+        refuse_in_use(directory.path(), || {
+            waits += 1;
+            if waits == 3 {
+                holder = None;
+            }
+        })
+        .unwrap();
+        assert_eq!(waits, 3);
     }
 
     #[test]
