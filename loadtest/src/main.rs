@@ -19,6 +19,7 @@ mod plan;
 mod progress;
 #[allow(dead_code, reason = "the report moves over to it next")]
 mod record;
+#[allow(dead_code, unused_imports, reason = "runs move over to it next")]
 mod report;
 mod run;
 mod setup;

@@ -18,7 +18,8 @@ impl StoredHistogram {
         &self.0
     }
 
-    fn text(&self) -> String {
+    /// As it is written.
+    pub(crate) fn text(&self) -> String {
         let mut bytes = Vec::new();
         V2DeflateSerializer::new().serialize(&self.0, &mut bytes).expect("a histogram of bounded size fits in memory");
         BASE64.encode(bytes)

@@ -5,6 +5,7 @@ use std::{fmt::Write, fs, path::Path};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+use super::hgrm::percentile_table;
 use crate::{
     arguments::{LoadArguments, RunArguments},
     check::Verdict,
@@ -16,8 +17,6 @@ use crate::{
 /// Percentiles of the summary.
 const PERCENTILES: [(f64, &str); 6] =
     [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9"), (99.99, "p99.99"), (100.0, "max")];
-/// Lines of the percentile table between two halvings of what is left to 100 %.
-const TICKS_PER_HALF: u32 = 5;
 
 /// All that a run has shown.
 pub(crate) struct Report<'a> {
@@ -236,57 +235,9 @@ fn latency_json(histogram: &Histogram<u64>) -> Value {
     Value::Object(values)
 }
 
-/// The table that every HdrHistogram prints and its plotters read, in milliseconds.
-fn percentile_table(histogram: &Histogram<u64>) -> String {
-    let mut table = format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
-    let mut below = 0;
-    for step in histogram.iter_quantiles(TICKS_PER_HALF) {
-        below += step.count_since_last_iteration();
-        let (value, quantile) = (milliseconds(step.value_iterated_to()), step.quantile_iterated_to());
-        let line = if quantile < 1.0 {
-            writeln!(table, "{value:>12.3} {quantile:>2.12} {below:>10} {:>14.2}", 1.0 / (1.0 - quantile))
-        } else {
-            writeln!(table, "{value:>12.3} {quantile:>2.12} {below:>10}")
-        };
-        // Writing to a text cannot fail.
-        let _ = line;
-    }
-    let (mean, deviation) = (histogram.mean() / 1e6, histogram.stdev() / 1e6);
-    let (max, count) = (milliseconds(histogram.max()), histogram.len());
-    let _ = writeln!(table, "#[Mean    = {mean:>12.3}, StdDeviation   = {deviation:>12.3}]");
-    let _ = writeln!(table, "#[Max     = {max:>12.3}, Total count    = {count:>12}]");
-    let _ = writeln!(
-        table,
-        "#[Buckets = {:>12}, SubBuckets     = {:>12}]",
-        histogram.buckets(),
-        histogram.distinct_values()
-    );
-    table
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_percentile_table_ends_at_the_largest_value_and_counts_all() {
-        let mut histogram = Tally::new().authorize;
-        for microseconds in 1..=1000 {
-            histogram.record(microseconds * 1000).unwrap();
-        }
-        let table = percentile_table(&histogram);
-        let rows: Vec<Vec<f64>> = table
-            .lines()
-            .skip(2)
-            .filter(|line| !line.starts_with('#'))
-            .map(|line| line.split_ascii_whitespace().map(|field| field.parse().unwrap()).collect())
-            .collect();
-        assert!(rows.len() > 20);
-        assert!(rows.is_sorted_by(|one, other| one[0] <= other[0] && one[1] <= other[1] && one[2] <= other[2]));
-        let last = rows.last().unwrap();
-        assert!((last[0] - 1.0).abs() < 0.001 && last[1] == 1.0 && last[2] == 1000.0, "{last:?}");
-        assert!(table.contains("Total count    =         1000"));
-    }
 
     #[test]
     fn the_counts_of_all_workers_are_added() {
