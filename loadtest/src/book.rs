@@ -2,6 +2,8 @@
 
 use holdfast::kernel::Amount;
 
+use crate::transport::Errand;
+
 /// One agent's approvals and captures since the beginning of the run, warm-up included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Book {
@@ -13,8 +15,11 @@ pub(crate) struct Book {
 
 impl Book {
     /// A request was not answered, or not as it should be.
-    pub(crate) fn unanswered(&mut self, is_capture: bool) {
-        let told = if is_capture { &mut self.captured } else { &mut self.approved };
+    pub(crate) fn unanswered(&mut self, errand: Errand) {
+        let told = match errand {
+            Errand::Pay => &mut self.approved,
+            Errand::Capture => &mut self.captured,
+        };
         told.unanswered += 1;
     }
 }

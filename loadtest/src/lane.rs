@@ -10,14 +10,7 @@ use std::{
     },
 };
 
-use holdfast::{
-    client::{ReplyReader, RequestWriter, StreamError},
-    kernel::{Amount, AuthorizationId, OperationId, Protocol, request::Intent},
-    wire::{
-        Handle, Item, Reply, Request,
-        request::{Authorize, Capture, Operation},
-    },
-};
+use holdfast::{kernel::Amount, wire::Handle};
 use tokio::sync::Notify;
 
 use crate::{
@@ -25,11 +18,9 @@ use crate::{
     pace::Pace,
     plan::Plan,
     tally::{Counts, Tally},
+    transport::{Answer, Ask, Broken, Errand, Link, Reader, Writer},
 };
 
-const RECIPIENT: &str = "0x1111111111111111111111111111111111111111";
-const SERVICE: &str = "api.example.com";
-const RESOURCE: &str = "https://api.example.com/v1/weather";
 /// What is counted where an answer does not fit the request.
 const UNEXPECTED: &str = "UNEXPECTED_REPLY";
 
@@ -72,7 +63,7 @@ struct Asked {
     /// The position of the payer.
     payer: u32,
     id: u128,
-    is_capture: bool,
+    errand: Errand,
     /// When it should have been sent.
     due: u64,
 }
@@ -97,20 +88,19 @@ struct Shared {
     /// Nothing more will be sent.
     is_over: bool,
     /// What went wrong with the connection.
-    broken: Option<StreamError>,
+    broken: Option<Broken>,
 }
 
 /// What a lane has found out.
 pub(crate) struct Outcome {
     pub(crate) payers: Vec<Payer>,
     pub(crate) tally: Tally,
-    pub(crate) broken: Option<StreamError>,
+    pub(crate) broken: Option<Broken>,
 }
 
 /// Runs the plan on one stream, to the last answer or until answers take too long.
-pub(crate) async fn run(
-    mut writer: RequestWriter,
-    mut reader: ReplyReader,
+pub(crate) async fn run<W: Writer, R: Reader>(
+    Link { mut writer, mut reader }: Link<W, R>,
     payers: Vec<Payer>,
     orders: Orders,
     wake: Arc<Notify>,
@@ -140,12 +130,7 @@ pub(crate) async fn run(
     shared.into_inner().outcome()
 }
 
-async fn write(
-    writer: &mut RequestWriter,
-    shared: &RefCell<Shared>,
-    wake: &Notify,
-    live: &Live,
-) -> Result<(), StreamError> {
+async fn write(writer: &mut impl Writer, shared: &RefCell<Shared>, wake: &Notify, live: &Live) -> Result<(), Broken> {
     loop {
         let more = shared.borrow_mut().fill(writer);
         live.in_flight.store(u64::from(shared.borrow().in_flight), Ordering::Relaxed);
@@ -158,19 +143,14 @@ async fn write(
     }
 }
 
-async fn read(
-    reader: &mut ReplyReader,
-    shared: &RefCell<Shared>,
-    wake: &Notify,
-    live: &Live,
-) -> Result<(), StreamError> {
+async fn read(reader: &mut impl Reader, shared: &RefCell<Shared>, wake: &Notify, live: &Live) -> Result<(), Broken> {
     loop {
         let mut now = None;
         reader
-            .read(|item| {
+            .read(|tag, answer| {
                 let mut shared = shared.borrow_mut();
                 let now = *now.get_or_insert_with(|| shared.orders.plan.now());
-                shared.answered(item, now);
+                shared.answered(tag, answer, now);
             })
             .await?;
         let shared = shared.borrow();
@@ -212,7 +192,7 @@ impl Shared {
     }
 
     /// Adds to the next frame what may be sent by now.
-    fn fill(&mut self, writer: &mut RequestWriter) -> More {
+    fn fill(&mut self, writer: &mut impl Writer) -> More {
         let now = self.orders.plan.now();
         if now >= self.orders.plan.end || self.payers.is_empty() {
             return More::Never;
@@ -236,15 +216,15 @@ impl Shared {
         if frame > 1 && ready - count >= frame { More::Now } else { More::Later }
     }
 
-    fn ask(&mut self, due: u64, writer: &mut RequestWriter) {
+    fn ask(&mut self, due: u64, writer: &mut impl Writer) {
         let Some(tag) = self.free.pop() else { return };
         let asked = match self.to_capture.pop_front() {
-            Some((payer, id)) => Asked { payer, id, is_capture: true, due },
+            Some((payer, id)) => Asked { payer, id, errand: Errand::Capture, due },
             None => self.next_payment(due),
         };
-        let handle = self.payers[asked.payer as usize].handle;
-        let request = Request::Agent(handle, self.operation(&asked));
-        writer.push(u64::from(tag), &request).expect("a small request fits in a frame");
+        let Payer { number: agent, handle, .. } = self.payers[asked.payer as usize];
+        let ask = Ask { agent, handle, id: asked.id, amount: self.orders.amount, errand: asked.errand };
+        writer.push(tag, &ask);
         self.asked[tag as usize] = Some(asked);
         self.in_flight += 1;
         self.sent += 1;
@@ -255,56 +235,46 @@ impl Shared {
         self.next_payer = (payer + 1) % self.payers.len() as u32;
         self.next_id += 1;
         let id = u128::from(self.orders.id_prefix) << 64 | u128::from(self.next_id);
-        Asked { payer, id, is_capture: false, due }
-    }
-
-    fn operation(&self, asked: &Asked) -> Operation<'static> {
-        let (id, amount) = (AuthorizationId(asked.id), self.orders.amount);
-        if asked.is_capture {
-            return Operation::Capture(Capture { id, operation: OperationId(asked.id), amount, last: true });
-        }
-        Operation::Authorize(Authorize {
-            protocol: Protocol::X402,
-            intent: Intent::Charge,
-            service: SERVICE,
-            resource: RESOURCE,
-            ..Authorize::payment(id, amount, RECIPIENT)
-        })
+        Asked { payer, id, errand: Errand::Pay, due }
     }
 
     /// Books one answer.
-    fn answered(&mut self, item: Item<'_>, now: u64) {
-        let place = usize::try_from(item.tag).ok().and_then(|tag| self.asked.get_mut(tag));
-        let Some(asked) = place.and_then(Option::take) else {
+    fn answered(&mut self, tag: u32, answer: Answer<'_>, now: u64) {
+        let Some(asked) = self.asked.get_mut(tag as usize).and_then(Option::take) else {
             return self.tally.count_code("UNKNOWN_TAG", 1);
         };
-        self.free.push(item.tag as u32);
+        self.free.push(tag);
         self.in_flight -= 1;
         let mut counts = Counts::default();
-        match (Reply::decode(item), asked.is_capture) {
-            (Ok(Reply::Approved(approved)), false) if !approved.repeated => {
+        let book = &mut self.payers[asked.payer as usize].book;
+        match (answer, asked.errand) {
+            (Answer::Approved, Errand::Pay) => {
                 counts.approved = 1;
-                self.payers[asked.payer as usize].book.approved.count += 1;
+                book.approved.count += 1;
                 self.choose_capture(&asked);
             }
-            (Ok(Reply::Denied(denied)), false) => {
+            (Answer::Denied { code }, Errand::Pay) => {
                 counts.denied = 1;
-                let code = denied.violations.first().map_or(UNEXPECTED, |violation| &violation.code);
                 self.tally.count_code(code, 1);
             }
-            (Ok(Reply::Captured(captured)), true) if captured.captured == self.orders.amount && !captured.late => {
+            (Answer::Captured { amount, late: false }, Errand::Capture) if amount == self.orders.amount => {
                 counts.captured = 1;
-                self.payers[asked.payer as usize].book.captured.count += 1;
+                book.captured.count += 1;
             }
-            (Ok(Reply::Error(error)), _) => {
+            (Answer::Error { code }, Errand::Pay | Errand::Capture) => {
                 counts.errors = 1;
-                self.tally.count_code(&error.code, 1);
+                self.tally.count_code(code, 1);
             }
             // Whatever it was, it may have been carried out.
-            (Ok(_) | Err(_), _) => {
+            (Answer::Unclear { code }, errand) => {
+                counts.errors = 1;
+                self.tally.count_code(code, 1);
+                book.unanswered(errand);
+            }
+            (Answer::Approved | Answer::Denied { .. } | Answer::Captured { .. }, errand) => {
                 counts.errors = 1;
                 self.tally.count_code(UNEXPECTED, 1);
-                self.payers[asked.payer as usize].book.unanswered(asked.is_capture);
+                book.unanswered(errand);
             }
         }
         self.tally.total.add(&counts);
@@ -312,13 +282,16 @@ impl Shared {
             self.tally.measured.add(&counts);
         }
         if self.orders.plan.is_measured(asked.due) {
-            let latencies = if asked.is_capture { &mut self.tally.capture } else { &mut self.tally.authorize };
+            let latencies = match asked.errand {
+                Errand::Pay => &mut self.tally.authorize,
+                Errand::Capture => &mut self.tally.capture,
+            };
             latencies.saturating_record(now.saturating_sub(asked.due).max(1));
         }
     }
 
     /// Nothing more is sent; says whether nothing more can come either.
-    fn stop(&mut self, broken: Option<StreamError>) -> bool {
+    fn stop(&mut self, broken: Option<Broken>) -> bool {
         self.is_over = true;
         self.broken = broken;
         self.in_flight == 0 || self.broken.is_some()
@@ -342,7 +315,7 @@ impl Shared {
     fn outcome(mut self) -> Outcome {
         for asked in self.asked.iter().flatten() {
             self.tally.unanswered += 1;
-            self.payers[asked.payer as usize].book.unanswered(asked.is_capture);
+            self.payers[asked.payer as usize].book.unanswered(asked.errand);
         }
         Outcome { payers: self.payers, tally: self.tally, broken: self.broken }
     }

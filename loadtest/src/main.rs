@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod setup;
 mod tally;
+mod transport;
 
 use std::process::ExitCode;
 

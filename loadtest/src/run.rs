@@ -5,7 +5,6 @@ use std::{
     thread::{self, ScopedJoinHandle},
 };
 
-use holdfast::client::{Connection, Connector, ReplyReader, RequestWriter};
 use serde_json::Value;
 use tokio::{sync::Notify, task::LocalSet};
 
@@ -24,6 +23,7 @@ use crate::{
     report::{Report, ServerCounts},
     setup,
     tally::Tally,
+    transport::{QuicGateway, Subject},
 };
 
 /// Runs everything, prints the report, and says whether all was right.
@@ -39,7 +39,8 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<bool, LoadError> {
     let fleet = Fleet::muster(&gateway, &key, arguments.agents.agents)?;
     let load_average = machine::load_average();
     let server_before = server_counts(operator.as_ref())?;
-    let run = Run { gateway: &gateway, key: &key, load: &arguments.load, fleet: &fleet };
+    let subject = QuicGateway { gateway: &gateway, key: &key, fleet: &fleet };
+    let run = Run { subject: &subject, load: &arguments.load };
     let measured = run.load()?;
     let server = server_counts(operator.as_ref())?.zip(server_before).map(|(after, before)| after.since(&before));
     let after = fleet.budgets_now(&gateway, &key)?;
@@ -71,12 +72,10 @@ fn server_counts(operator: Option<&Operator>) -> Result<Option<ServerCounts>, Lo
     Ok(status.map(|status| ServerCounts::of(&status)))
 }
 
-/// One load on one gateway.
-struct Run<'a> {
-    gateway: &'a Gateway,
-    key: &'a str,
+/// One load on one subject.
+struct Run<'a, S> {
+    subject: &'a S,
     load: &'a LoadArguments,
-    fleet: &'a Fleet,
 }
 
 /// What a load has shown.
@@ -98,14 +97,6 @@ struct Go {
     plan: OnceLock<Plan>,
 }
 
-/// A connection that has everything it needs.
-struct Ready {
-    connection: Connection,
-    stream: (RequestWriter, ReplyReader),
-    number: usize,
-    payers: Vec<Payer>,
-}
-
 /// What threads outside share with a lane.
 #[derive(Clone, Default)]
 struct LaneHandles {
@@ -113,13 +104,13 @@ struct LaneHandles {
     wake: Arc<Notify>,
 }
 
-impl Run<'_> {
+impl<S: Subject> Run<'_, S> {
     fn load(&self) -> Result<Measured, LoadError> {
         let threads = usize::from(self.load.threads.min(self.load.connections));
         let handles = vec![(); self.load.connections.into()];
         let handles: Vec<LaneHandles> = handles.iter().map(|()| LaneHandles::default()).collect();
         let mut shares: Vec<Vec<(usize, LanePlan)>> = (0..threads).map(|_| Vec::new()).collect();
-        for (number, lane) in self.fleet.lanes(self.load.connections).into_iter().enumerate() {
+        for (number, lane) in self.subject.lanes(self.load.connections).into_iter().enumerate() {
             shares[number % threads].push((number, lane));
         }
         let go = Go { barrier: Barrier::new(threads + 1), plan: OnceLock::new() };
@@ -142,7 +133,7 @@ impl Run<'_> {
     ) -> Result<Measured, LoadError> {
         go.barrier.wait();
         let plan = *go.plan.get_or_init(|| Plan::new(self.load));
-        let cpu = || (machine::cpu_seconds(None), self.gateway.process().and_then(|id| machine::cpu_seconds(Some(id))));
+        let cpu = || (machine::cpu_seconds(None), self.subject.process().and_then(|id| machine::cpu_seconds(Some(id))));
         let cpu_before = cpu();
         go.barrier.wait();
         let live: Vec<_> = handles.iter().map(|handles| Arc::clone(&handles.live)).collect();
@@ -181,28 +172,23 @@ impl Run<'_> {
         go: &Go,
         id_prefix: u64,
     ) -> Result<Vec<Outcome>, LoadError> {
+        let (numbers, plans): (Vec<usize>, Vec<LanePlan>) = share.into_iter().unzip();
         let prepared = fleet::runtime().and_then(|runtime| {
-            let ready = runtime.block_on(self.connect(share))?;
-            Ok((runtime, ready))
+            let links = runtime.block_on(self.subject.connect(&plans))?;
+            Ok((runtime, links))
         });
         // Whoever fails must not keep the others waiting.
         go.barrier.wait();
         go.barrier.wait();
-        let (runtime, ready) = prepared?;
+        let (runtime, links) = prepared?;
         let Some(plan) = go.plan.get().copied() else { return Err(LoadError::Panicked) };
         let lanes = LocalSet::new();
-        let tasks: Vec<_> = ready
-            .into_iter()
-            .map(|Ready { connection, stream: (writer, reader), number, payers }| {
-                let orders = self.orders(plan, number, id_prefix);
-                let LaneHandles { live, wake } = handles[number].clone();
-                lanes.spawn_local(async move {
-                    let outcome = lane::run(writer, reader, payers, orders, wake, live).await;
-                    connection.close();
-                    outcome
-                })
-            })
-            .collect();
+        let mut tasks = Vec::with_capacity(links.len());
+        for ((link, number), lane_plan) in links.into_iter().zip(numbers).zip(plans) {
+            let orders = self.orders(plan, number, id_prefix);
+            let LaneHandles { live, wake } = handles[number].clone();
+            tasks.push(lanes.spawn_local(lane::run(link, lane_plan.payers, orders, wake, live)));
+        }
         runtime.block_on(lanes.run_until(async {
             let mut outcomes = Vec::new();
             for task in tasks {
@@ -212,19 +198,8 @@ impl Run<'_> {
         }))
     }
 
-    async fn connect(&self, share: Vec<(usize, LanePlan)>) -> Result<Vec<Ready>, LoadError> {
-        let connector = Connector::new(self.gateway.client_options(self.key))?;
-        let mut ready = Vec::new();
-        for (number, LanePlan { addr, payers }) in share {
-            let mut connection = connector.connect(addr).await?;
-            let stream = connection.stream().await?;
-            ready.push(Ready { connection, stream, number, payers });
-        }
-        Ok(ready)
-    }
-
     fn orders(&self, plan: Plan, lane: usize, id_prefix: u64) -> Orders {
-        let limit = self.fleet.in_flight_max();
+        let limit = self.subject.in_flight_max();
         let (pace, in_flight_max) = match self.load.rate {
             Some(rate) => (Pace::open(rate, lane, self.load.connections.into()), limit),
             None => (Pace::Closed, self.load.outstanding.min(limit)),
