@@ -69,7 +69,7 @@ pub(crate) async fn budgets(
     let requests: Vec<_> = agents.iter().map(|handle| Request::Agent(*handle, budget.clone())).collect();
     let replies = ask_all(writer, reader, &requests).await?.into_iter();
     let budget = |reply| match reply {
-        Some(Reply::Budget(budget)) => Ok(budget),
+        Some(Reply::Budget(budget)) => Ok(*budget),
         other => Err(refused("show the budget of an agent", &other)),
     };
     replies.map(budget).collect()

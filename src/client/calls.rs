@@ -237,7 +237,7 @@ impl Client {
     /// [`ClientError`], as for every request.
     pub async fn authorization(&self, agent: Handle, id: AuthorizationId) -> Result<Authorization, ClientError> {
         match self.operate(agent, Operation::Authorization(id)).await? {
-            Reply::Authorization(authorization) => Ok(authorization),
+            Reply::Authorization(authorization) => Ok(*authorization),
             other => Err(unexpected(other)),
         }
     }
@@ -248,7 +248,7 @@ impl Client {
     /// [`ClientError`], as for every request.
     pub async fn budget(&self, agent: Handle, request: &Budget<'_>) -> Result<BudgetReply, ClientError> {
         match self.operate(agent, Operation::Budget(request.clone())).await? {
-            Reply::Budget(budget) => Ok(budget),
+            Reply::Budget(budget) => Ok(*budget),
             other => Err(unexpected(other)),
         }
     }

@@ -8,8 +8,10 @@ pub mod codec;
 pub mod error_code;
 #[cfg(any(test, feature = "testing"))]
 pub mod every_reader;
+mod fields;
 pub mod frame;
 pub mod greeting;
+mod hot;
 #[cfg(feature = "server")]
 pub mod json;
 pub mod limits;

@@ -7,6 +7,7 @@ use super::{
     error_code::{ErrorCode, Refusal},
     frame::{BatchWriter, Item},
     greeting::Handle,
+    hot::{self, Hot},
 };
 use crate::{
     engine::Answer,
@@ -42,9 +43,9 @@ pub enum Reply {
     /// The agent's handle.
     Resolved(Handle),
     /// A hold.
-    Authorization(Authorization),
+    Authorization(Box<Authorization>),
     /// Limits and what is left of them.
-    Budget(Budget),
+    Budget(Box<Budget>),
     /// Spend by service.
     Services(Vec<Service>),
     /// Somebody is there; the gateway's time.
@@ -286,12 +287,18 @@ impl Reply {
         ) -> Result<Reply, NotAReply> {
             Ok(reply(codec::decode(body)?))
         }
+        fn often<'a, T: Hot<'a> + BorrowDecode<'a, ()>>(
+            body: &'a [u8],
+            reply: impl FnOnce(T) -> Reply,
+        ) -> Result<Reply, NotAReply> {
+            Ok(reply(hot::decode(body)?))
+        }
         let body = item.body;
         match item.kind {
             kind::ERROR => read(body, Reply::Error),
             kind::DENIED => read(body, Reply::Denied),
-            kind::APPROVED => read(body, Reply::Approved),
-            kind::CAPTURED => read(body, Reply::Captured),
+            kind::APPROVED => often(body, Reply::Approved),
+            kind::CAPTURED => often(body, Reply::Captured),
             kind::VOIDED => read(body, Reply::Voided),
             kind::EXTENDED => read(body, Reply::Extended),
             kind::INCREASED => read(body, Reply::Increased),
@@ -334,8 +341,8 @@ impl Reply {
         match self {
             Reply::Error(message) => codec::encode(message, bytes),
             Reply::Denied(message) => codec::encode(message, bytes),
-            Reply::Approved(message) => codec::encode(message, bytes),
-            Reply::Captured(message) => codec::encode(message, bytes),
+            Reply::Approved(message) => message.put(bytes),
+            Reply::Captured(message) => message.put(bytes),
             Reply::Voided(amount) | Reply::Refunded(amount) => codec::encode(amount, bytes),
             Reply::Extended(moment) | Reply::Pong(moment) => codec::encode(moment, bytes),
             Reply::Increased(message) => codec::encode(message, bytes),
@@ -408,8 +415,8 @@ impl From<Outcome> for Reply {
 impl From<View> for Reply {
     fn from(view: View) -> Reply {
         match view {
-            View::Authorization(view) => Reply::Authorization(Authorization::from(view)),
-            View::Budget(view) => Reply::Budget(Budget::from(view)),
+            View::Authorization(view) => Reply::Authorization(Box::new(Authorization::from(view))),
+            View::Budget(view) => Reply::Budget(Box::new(Budget::from(view))),
             View::Services(services) => Reply::Services(services.into_iter().map(Service::from).collect()),
             View::Agent(_) | View::Keys(_) | View::Agents(_) | View::Policies(_) | View::Shard(_) => {
                 Reply::from(&foreign())

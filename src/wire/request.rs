@@ -7,6 +7,7 @@ use super::{
     error_code::{ErrorCode, Refusal},
     frame::{BatchWriter, Item, ItemTooLarge},
     greeting::Handle,
+    hot::{self, Hot},
 };
 use crate::kernel::{
     self, AgentId, Amount, AuthorizationId, Duration, OperationId, Protocol,
@@ -236,12 +237,19 @@ impl<'a> Request<'a> {
             let (handle, message) = codec::decode::<(Handle, T)>(body)?;
             Ok(Request::Agent(handle, operation(message)))
         }
+        fn often<'a, T: Hot<'a> + BorrowDecode<'a, ()>>(
+            body: &'a [u8],
+            operation: impl FnOnce(T) -> Operation<'a>,
+        ) -> Result<Request<'a>, NotARequest> {
+            let (handle, message) = hot::decode::<(Handle, T)>(body)?;
+            Ok(Request::Agent(handle, operation(message)))
+        }
         let body = item.body;
         match item.kind {
             kind::PING => codec::decode::<()>(body).map(|()| Request::Ping).map_err(NotARequest::from),
             kind::RESOLVE => codec::decode(body).map(Request::Resolve).map_err(NotARequest::from),
-            kind::AUTHORIZE => about(body, Operation::Authorize),
-            kind::CAPTURE => about(body, Operation::Capture),
+            kind::AUTHORIZE => often(body, Operation::Authorize),
+            kind::CAPTURE => often(body, Operation::Capture),
             kind::VOID => about(body, Operation::Void),
             kind::EXTEND => about(body, Operation::Extend),
             kind::INCREMENT => about(body, Operation::Increment),
@@ -271,7 +279,7 @@ impl<'a> Request<'a> {
             Request::Ping => {}
             Request::Resolve(agent) => codec::encode(agent, bytes),
             Request::Agent(handle, operation) => {
-                codec::encode(handle, bytes);
+                handle.put(bytes);
                 operation.encode(bytes);
             }
         }
@@ -305,8 +313,8 @@ impl<'a> Operation<'a> {
 
     fn encode(&self, bytes: &mut Vec<u8>) {
         match self {
-            Operation::Authorize(message) => codec::encode(message, bytes),
-            Operation::Capture(message) => codec::encode(message, bytes),
+            Operation::Authorize(message) => message.put(bytes),
+            Operation::Capture(message) => message.put(bytes),
             Operation::Void(id) | Operation::Authorization(id) => codec::encode(id, bytes),
             Operation::Extend(message) => codec::encode(message, bytes),
             Operation::Increment(message) => codec::encode(message, bytes),

@@ -175,8 +175,8 @@ fn replies() -> Vec<(&'static str, u64, Reply)> {
         ("recorded", 13, Reply::Recorded(recorded)),
         ("session closed", 14, Reply::SessionClosed(SessionClosed { spent: cents(1), released: cents(999) })),
         ("resolved", 1, Reply::Resolved(HANDLE)),
-        ("authorization view", 15, Reply::Authorization(authorization)),
-        ("budget view", 16, Reply::Budget(budget)),
+        ("authorization view", 15, Reply::Authorization(Box::new(authorization))),
+        ("budget view", 16, Reply::Budget(Box::new(budget))),
         ("services view", 17, Reply::Services(vec![service])),
         ("pong", 0, Reply::Pong(MOMENT)),
     ]
