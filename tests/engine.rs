@@ -173,6 +173,7 @@ fn only_approvals_under_an_armed_lease_leave_before_they_are_durable() {
     at_once("a capture", capture(2, 3), false);
     at_once("a void", Request::Void(ALICE, AuthorizationId(2)), false);
     at_once("a look", Request::Read(Query::Agent(ALICE)), false);
+    at_once("a look at the wallets, which an approval names", Request::Read(Query::Wallets(ALICE)), true);
 }
 
 #[test]

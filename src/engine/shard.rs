@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     journal::codec::Section,
-    kernel::{AgentIndex, Event, Failure, Outcome, Request, ShardId, State, Timestamp},
+    kernel::{AgentIndex, Event, Failure, Outcome, Request, ShardId, State, Timestamp, outcome::View},
 };
 
 /// A shard in the hands of its worker.
@@ -116,6 +116,10 @@ impl Shard {
         if let Outcome::Denied(_) = outcome {
             // A denial that rests on what is not durable yet harms nobody.
             self.gather_denials(turn);
+            return (Ok(outcome), TurnNumber::NONE);
+        }
+        if let Outcome::View(View::Wallets(_)) = outcome {
+            // What an approval says anyhow must not make it wait.
             return (Ok(outcome), TurnNumber::NONE);
         }
         if !self.write_events() {

@@ -278,11 +278,13 @@ impl std::fmt::Display for HoldStatus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum View {
     /// One hold.
-    Authorization(AuthorizationView),
+    Authorization(Box<AuthorizationView>),
     /// One agent.
     Agent(Box<AgentView>),
+    /// The wallets of one agent, in the order of their positions.
+    Wallets(Vec<WalletSource>),
     /// Limits and what is left.
-    Budget(BudgetView),
+    Budget(Box<BudgetView>),
     /// Spend by service.
     Services(Vec<ServiceView>),
     /// Credentials, in the order of issue.

@@ -272,6 +272,8 @@ pub enum Query<'a> {
     Authorization(AgentIndex, AuthorizationId),
     /// An agent with its wallets.
     Agent(AgentIndex),
+    /// The wallets of an agent as policies and approvals name them. Part of what an approval says, so it waits for the disk no more than that.
+    Wallets(AgentIndex),
     /// An agent's limits and what is left of them, for one rail; of one session where named.
     Budget(AgentIndex, Protocol, &'a str),
     /// What an agent spent at each service over one rail.

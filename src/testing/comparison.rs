@@ -190,6 +190,7 @@ impl Comparison {
     /// Compares what can be looked at of an agent, and holds its limits against it.
     fn balances(&mut self, agent: AgentIndex, sessions: &[&str]) -> Result<(), String> {
         self.look(&Query::Agent(agent))?;
+        self.look(&Query::Wallets(agent))?;
         let lease = self.kernel.state().lease(agent);
         let (found, expected) = ((lease.amount, lease.count, lease.armed), self.model.lease(agent));
         if found != expected {

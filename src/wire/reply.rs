@@ -415,12 +415,15 @@ impl From<Outcome> for Reply {
 impl From<View> for Reply {
     fn from(view: View) -> Reply {
         match view {
-            View::Authorization(view) => Reply::Authorization(Box::new(Authorization::from(view))),
-            View::Budget(view) => Reply::Budget(Box::new(Budget::from(view))),
+            View::Authorization(view) => Reply::Authorization(Box::new(Authorization::from(*view))),
+            View::Budget(view) => Reply::Budget(Box::new(Budget::from(*view))),
             View::Services(services) => Reply::Services(services.into_iter().map(Service::from).collect()),
-            View::Agent(_) | View::Keys(_) | View::Agents(_) | View::Policies(_) | View::Shard(_) => {
-                Reply::from(&foreign())
-            }
+            View::Agent(_)
+            | View::Wallets(_)
+            | View::Keys(_)
+            | View::Agents(_)
+            | View::Policies(_)
+            | View::Shard(_) => Reply::from(&foreign()),
         }
     }
 }

@@ -189,12 +189,12 @@ impl Shard {
         let View::Authorization(view) = self.view(Query::Authorization(AGENT, id(hold))) else {
             panic!("another view")
         };
-        view
+        *view
     }
 
     pub(crate) fn budget(&mut self, protocol: Protocol, session: &str) -> BudgetView {
         let View::Budget(view) = self.view(Query::Budget(AGENT, protocol, session)) else { panic!("another view") };
-        view
+        *view
     }
 
     pub(crate) fn services(&mut self, protocol: Protocol) -> Vec<ServiceView> {

@@ -18,10 +18,13 @@ const AGENTS_SHOWN_MAX: u32 = 1000;
 impl State {
     pub(crate) fn read(&self, now: Timestamp, query: &Query<'_>) -> Result<View, Failure> {
         Ok(match query {
-            Query::Authorization(agent, id) => View::Authorization(self.authorization_view(*agent, *id)?),
+            Query::Authorization(agent, id) => View::Authorization(Box::new(self.authorization_view(*agent, *id)?)),
             Query::Agent(agent) => View::Agent(Box::new(self.agent_view(now, *agent)?)),
+            Query::Wallets(agent) => {
+                View::Wallets(self.agent(*agent)?.wallets.iter().map(|wallet| wallet.source.clone()).collect())
+            }
             Query::Budget(agent, protocol, session) => {
-                View::Budget(self.budget_view(now, self.agent(*agent)?, *agent, *protocol, session)?)
+                View::Budget(Box::new(self.budget_view(now, self.agent(*agent)?, *agent, *protocol, session)?))
             }
             Query::Services(agent, protocol) => View::Services(self.services_view(self.agent(*agent)?, *protocol)),
             Query::AgentKeys(agent) => {

@@ -88,7 +88,7 @@ impl Need {
         match query {
             Query::Authorization(..) | Query::Services(..) => Need::TRANSACTIONS,
             Query::Budget(..) => Need::BUDGET,
-            Query::Agent(_) => Need::AGENT,
+            Query::Agent(_) | Query::Wallets(_) => Need::AGENT,
             Query::AgentKeys(_) | Query::Agents { .. } => Need::AGENT_LISTS,
             Query::Policies => Need::POLICIES,
             Query::Shard { .. } => Need::GATEWAY_STATUS,

@@ -30,7 +30,7 @@ pub(super) async fn show(
 ) -> Result<Printed, Rejection> {
     let agent = caller.agent(&state, Need::TRANSACTIONS)?;
     match state.ask(agent.shard, &Request::Read(Query::Authorization(agent.index, id))).await? {
-        Outcome::View(View::Authorization(view)) => Ok(Printed::ok(&AuthorizationBody::of(view))),
+        Outcome::View(View::Authorization(view)) => Ok(Printed::ok(&AuthorizationBody::of(*view))),
         other => Err(Rejection::unexpected(&other)),
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn pre_authorize(
     let id = ids::authorization(key.as_deref().or(asked.payment_id()));
     // The wallet is looked at in the same turn: one hop, and the wallet is the one that was decided on.
     let authorize = Request::Authorize(agent.index, asked.request(id, rail));
-    let look = Request::Read(Query::Agent(agent.index));
+    let look = Request::Read(Query::Wallets(agent.index));
     let mut answers =
         submit::ask_all(&state.engine, &[(agent.shard, &authorize), (agent.shard, &look)]).await.into_iter();
     match answers.next().unwrap_or(Err(submit::AskError::OutcomeUnknown))? {
@@ -52,8 +52,8 @@ pub(super) async fn pre_authorize(
 }
 
 fn paying_wallet(approval: &Approval, view: &Outcome) -> Option<WalletSummary> {
-    let Outcome::View(View::Agent(agent)) = view else { return None };
-    let wallet = agent.wallets.get(usize::from(approval.wallet?))?;
+    let Outcome::View(View::Wallets(wallets)) = view else { return None };
+    let wallet = wallets.get(usize::from(approval.wallet?))?;
     Some(WalletSummary::of(wallet, approval.available))
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn budget(
     let agent = caller.agent(&state, Need::BUDGET)?;
     let session = parameters.text("sessionId").unwrap_or_default();
     match state.ask(agent.shard, &Request::Read(Query::Budget(agent.index, rail, session))).await? {
-        Outcome::View(View::Budget(view)) => Ok(Printed::ok(&BudgetBody::of(view, rail, state.now()))),
+        Outcome::View(View::Budget(view)) => Ok(Printed::ok(&BudgetBody::of(*view, rail, state.now()))),
         other => Err(Rejection::unexpected(&other)),
     }
 }

@@ -21,11 +21,15 @@ impl Model {
             Query::Authorization(agent, id) => {
                 let agent = &self.agents[self.known(*agent)?];
                 let position = agent.hold(*id).ok_or(Failure::UnknownAuthorization)?;
-                View::Authorization(agent.view_of_hold(&agent.holds[position]))
+                View::Authorization(Box::new(agent.view_of_hold(&agent.holds[position])))
             }
             Query::Agent(agent) => View::Agent(Box::new(self.view_of_agent(self.known(*agent)?))),
+            Query::Wallets(agent) => {
+                let view = self.view_of_agent(self.known(*agent)?);
+                View::Wallets(view.wallets.into_iter().map(|wallet| wallet.source).collect())
+            }
             Query::Budget(agent, protocol, session) => {
-                View::Budget(self.view_of_budget(self.known(*agent)?, *protocol, session)?)
+                View::Budget(Box::new(self.view_of_budget(self.known(*agent)?, *protocol, session)?))
             }
             Query::Services(agent, protocol) => View::Services(self.agents[self.known(*agent)?].services(*protocol)),
             Query::AgentKeys(agent) => {

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::kernel::{
     Amount, AuthorizationId, Duration, Protocol,
-    outcome::{Approval, Denial, Measure, Violation, WalletView},
-    request::{Authorize, Intent},
+    outcome::{Approval, Denial, Measure, Violation},
+    request::{Authorize, Intent, WalletSource},
 };
 
 use super::{Money, Object, Refusal, service_domain};
@@ -177,11 +177,11 @@ pub struct WalletSummary {
 impl WalletSummary {
     /// The wallet, with what it had left when the hold was placed.
     #[must_use]
-    pub fn of(wallet: &WalletView, available: Option<Amount>) -> WalletSummary {
+    pub fn of(wallet: &WalletSource, available: Option<Amount>) -> WalletSummary {
         WalletSummary {
-            id: wallet.source.id.clone(),
-            address: wallet.source.address.clone(),
-            chain_id: wallet.source.chain_id.clone(),
+            id: wallet.id.clone(),
+            address: wallet.address.clone(),
+            chain_id: wallet.chain_id.clone(),
             available_balance: available.map(Money),
         }
     }
