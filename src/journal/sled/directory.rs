@@ -33,10 +33,10 @@ const LEAF_RECORD_OVERHEAD_BYTES: usize = 32;
 const _: () = assert!(LEAF_RECORDS_MAX * (RECORD_BYTES_MAX + LEAF_RECORD_OVERHEAD_BYTES) < SEGMENT_BYTES / 4);
 
 /// The most shards of a data directory. The names of all trees share one page, which must stay as short as any other:
-/// a shard has its records, its snapshot, and for a while the one that replaces it.
+/// a shard has its snapshot, and for a while the one that replaces it.
 pub const SLED_SHARDS_MAX: u16 = 1024;
-const TREE_NAMES_BYTES_PER_SHARD: usize = 3 * 64;
-const _: () = assert!(SLED_SHARDS_MAX as usize * TREE_NAMES_BYTES_PER_SHARD < SEGMENT_BYTES / 4);
+const TREE_NAME_BYTES_MAX: usize = 64;
+const _: () = assert!((2 * SLED_SHARDS_MAX as usize + 8) * TREE_NAME_BYTES_MAX < SEGMENT_BYTES / 4);
 
 /// How long a directory that another holds is tried before it counts as in use: a second.
 const LOCK_ATTEMPTS_MAX: u32 = 50;

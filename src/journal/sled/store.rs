@@ -31,12 +31,15 @@ use crate::{
 
 const METADATA_TREE: &str = "metadata";
 
+/// The records of all shards share a tree, so that an append is one batch: a batch for each shard costs three times as much.
+const RECORDS_TREE: &str = "records";
+
 /// Records in a data directory that this process alone has open.
 pub struct SledStore {
     pub(super) database: Db,
     pub(super) manifests: Tree,
     metadata: Tree,
-    records: Vec<Tree>,
+    records: Tree,
     shards: NonZeroU16,
     heads: Mutex<Vec<Head>>,
     barrier: Option<File>,
@@ -65,14 +68,12 @@ impl SledStore {
         let path = directory.to_owned();
         let directory = directory::open(directory, options)?;
         let open_tree = |name: &str| directory.database.open_tree(name).map_err(|error| medium("open a tree", error));
-        let shards = (0..directory.shards.get()).map(ShardId);
-        let records: Vec<Tree> =
-            shards.clone().map(|shard| open_tree(&format!("records/{:05}", shard.0))).collect::<Result<_, _>>()?;
-        let (manifests, metadata) = (open_tree(snapshot::MANIFEST_TREE)?, open_tree(METADATA_TREE)?);
-        let mut heads = Vec::with_capacity(records.len());
-        for (shard, tree) in shards.zip(&records) {
+        let (records, metadata) = (open_tree(RECORDS_TREE)?, open_tree(METADATA_TREE)?);
+        let manifests = open_tree(snapshot::MANIFEST_TREE)?;
+        let mut heads = Vec::with_capacity(usize::from(directory.shards.get()));
+        for shard in (0..directory.shards.get()).map(ShardId) {
             let snapshot = snapshot::read_manifest(&manifests, shard)?;
-            heads.push(Head { last: last_of(tree)?, snapshot, snapshot_underway: false });
+            heads.push(Head { last: last_of(&records, shard)?, snapshot, snapshot_underway: false });
         }
         snapshot::remove_unfinished(&directory.database, &heads)?;
         Ok(SledStore {
@@ -89,10 +90,6 @@ impl SledStore {
         })
     }
 
-    fn tree(&self, shard: ShardId) -> Result<&Tree, StoreError> {
-        self.records.get(usize::from(shard.0)).ok_or_else(|| self.unknown(shard))
-    }
-
     /// A panic elsewhere cannot leave a head half changed: each change is one assignment.
     pub(super) fn heads(&self) -> MutexGuard<'_, Vec<Head>> {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner)
@@ -104,6 +101,10 @@ impl SledStore {
 
     fn anchors(&self) -> MutexGuard<'_, Vec<Position>> {
         self.anchored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_known(&self, shard: ShardId) -> Result<(), StoreError> {
+        if shard.0 < self.shards.get() { Ok(()) } else { Err(self.unknown(shard)) }
     }
 
     fn unknown(&self, shard: ShardId) -> StoreError {
@@ -133,10 +134,12 @@ impl Store for SledStore {
         let mut heads = self.heads();
         let known = |shard: ShardId| heads.get(usize::from(shard.0)).map(|head| head.last);
         check_append(records, |shard| known(shard).ok_or_else(|| self.unknown(shard)))?;
+        let mut batch = Batch::default();
+        for record in records {
+            batch.insert(&Key::of(record.shard, record.sequence).0, record.bytes);
+        }
         self.write(|| {
-            for (shard, batch) in batches(records) {
-                self.tree(shard)?.apply_batch(batch).map_err(|error| medium("write records", error))?;
-            }
+            self.records.apply_batch(batch).map_err(|error| medium("write records", error))?;
             self.flush()
         })?;
         for record in records {
@@ -148,7 +151,8 @@ impl Store for SledStore {
     }
 
     fn read(&self, shard: ShardId, from: Sequence, visit: &mut RecordVisitor<'_>) -> Result<(), StoreError> {
-        for entry in self.tree(shard)?.range(from.0.to_be_bytes()..) {
+        self.check_known(shard)?;
+        for entry in self.records.range(Key::of(shard, from)..=Key::last(shard)) {
             let (key, bytes) = entry.map_err(|error| medium("read records", error))?;
             if visit(sequence_of(&key)?, &bytes) == ControlFlow::Break(()) {
                 break;
@@ -162,18 +166,17 @@ impl Store for SledStore {
     }
 
     fn truncate(&self, shard: ShardId, from: Sequence) -> Result<(), StoreError> {
-        let tree = self.tree(shard)?;
         let snapshot = self.with_head(shard, |head| head.snapshot.map(|manifest| manifest.position.sequence))?;
         check_truncate(shard, from, snapshot, self.anchored(shard)?)?;
         self.write(|| {
             let mut batch = Batch::default();
-            for key in tree.range(from.0.to_be_bytes()..).keys() {
+            for key in self.records.range(Key::of(shard, from)..=Key::last(shard)).keys() {
                 batch.remove(key.map_err(|error| medium("read records", error))?);
             }
-            tree.apply_batch(batch).map_err(|error| medium("cut records", error))?;
+            self.records.apply_batch(batch).map_err(|error| medium("cut records", error))?;
             self.flush()
         })?;
-        let last = last_of(tree)?;
+        let last = last_of(&self.records, shard)?;
         self.with_head(shard, |head| head.last = last)
     }
 
@@ -251,30 +254,42 @@ impl Head {
     }
 }
 
-fn batches(records: &[StoredRecord<'_>]) -> Vec<(ShardId, Batch)> {
-    let mut batches: Vec<(ShardId, Batch)> = Vec::new();
-    for record in records {
-        // The journal lays a shard's records side by side, so the search ends at the first step.
-        let known = batches.iter().rposition(|(shard, _)| *shard == record.shard);
-        let index = known.unwrap_or_else(|| {
-            batches.push((record.shard, Batch::default()));
-            batches.len() - 1
-        });
-        if let Some((_, batch)) = batches.get_mut(index) {
-            batch.insert(&record.sequence.0.to_be_bytes(), record.bytes);
-        }
+/// Where a record is in the tree: shards one after the other, each in the order of its sequences.
+struct Key([u8; KEY_BYTES]);
+
+const KEY_BYTES: usize = 2 + 8;
+
+impl Key {
+    fn of(shard: ShardId, sequence: Sequence) -> Key {
+        let mut bytes = [0; KEY_BYTES];
+        let (shard_bytes, sequence_bytes) = bytes.split_at_mut(2);
+        shard_bytes.copy_from_slice(&shard.0.to_be_bytes());
+        sequence_bytes.copy_from_slice(&sequence.0.to_be_bytes());
+        Key(bytes)
     }
-    batches
+
+    /// At or after every record of a shard.
+    fn last(shard: ShardId) -> Key {
+        Key::of(shard, Sequence(u64::MAX))
+    }
 }
 
-fn last_of(tree: &Tree) -> Result<Sequence, StoreError> {
-    match tree.last().map_err(|error| medium("read the last record", error))? {
+impl AsRef<[u8]> for Key {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn last_of(records: &Tree, shard: ShardId) -> Result<Sequence, StoreError> {
+    let last = records.range(Key::of(shard, Sequence::NONE)..=Key::last(shard)).next_back();
+    match last.transpose().map_err(|error| medium("read the last record", error))? {
         Some((key, _)) => sequence_of(&key),
         None => Ok(Sequence::NONE),
     }
 }
 
 fn sequence_of(key: &[u8]) -> Result<Sequence, StoreError> {
-    let number = key.try_into().map_err(|_| StoreError::Damaged { what: "a record's key".to_owned() })?;
+    let sequence = key.split_first_chunk::<2>().and_then(|(_, sequence)| sequence.try_into().ok());
+    let number = sequence.ok_or_else(|| StoreError::Damaged { what: "a record's key".to_owned() })?;
     Ok(Sequence(u64::from_be_bytes(number)))
 }
