@@ -95,7 +95,6 @@ mod tests {
             wallet: None,
             expires_after: Duration::from_secs(300),
             remaining: None,
-            available: None,
             reasons: Reasons::default(),
             policy_revision: 1,
             fingerprint: 0,

@@ -99,7 +99,6 @@ pub struct Approved {
     /// From the turn's moment.
     pub expires_after: Duration,
     pub remaining: Option<Amount>,
-    pub available: Option<Amount>,
     pub reasons: Reasons,
     pub policy_revision: u32,
     /// Of the request's content, to recognise a repeated id.

@@ -15,8 +15,7 @@ use crate::kernel::{
     request::{Authorize, Intent},
     state::{
         State,
-        agent::Agent,
-        deadline::{Deadline, Due},
+        agent::{Agent, Wallet},
         hold::Hold,
         session::Session,
         window::Weight,
@@ -49,8 +48,11 @@ impl State {
         let fingerprint = fingerprint(asked, &payee);
         if let Some(slot) = self.holds.find(index, asked.id) {
             let hold = self.holds.at(slot);
-            let same = hold.answer.fingerprint == fingerprint && hold.answer.amount == asked.amount;
-            return if same { Ok(Outcome::Approved(hold.approval())) } else { Err(Failure::IdReused) };
+            return if hold.answers(fingerprint, asked.amount) {
+                Ok(Outcome::Approved(hold.approval()))
+            } else {
+                Err(Failure::IdReused)
+            };
         }
         self.check_fields(agent, asked)?;
         let join = Join::of(agent, now, asked, payee.ids(), &self.options);
@@ -136,7 +138,7 @@ impl State {
             }
         };
         let wallet = if draws { None } else { payment.wallet };
-        let available = wallet.and_then(|position| agent.wallets.get(position)).and_then(|wallet| wallet.available());
+        let available = wallet.and_then(|position| agent.wallets.get(position)).and_then(Wallet::available);
         let lease = self.lease(index);
         let deposit = matches!(payment.join, Join::Deposit);
         let rides = !deposit && life <= self.options.lease.hold_max && !lease.amount.is_zero() && lease.count > 0;
@@ -153,7 +155,6 @@ impl State {
             wallet: wallet.and_then(|position| u8::try_from(position).ok()),
             expires_after: life,
             remaining: verdict.remaining,
-            available: available.map(|available| available.saturating_sub(asked.amount)),
             reasons: verdict.reasons,
             policy_revision: self.catalogue.revision(),
             fingerprint,
@@ -165,7 +166,7 @@ impl State {
             expires_at: now.after(life),
             remaining: approved.remaining,
             wallet: approved.wallet,
-            available: approved.available,
+            available: available.map(|available| available.saturating_sub(asked.amount)),
             reasons: approved.reasons,
             session,
             policy_revision: approved.policy_revision,
@@ -176,14 +177,15 @@ impl State {
     }
 
     pub(crate) fn approved(&mut self, now: Timestamp, event: &Approved) {
-        let due = now.after(event.expires_after).after(self.options.grace);
         let (serial, incarnation) = (self.serial, self.incarnation);
         self.serial += 1;
         let agent = self.agents.get_mut(event.agent.0 as usize).expect("INVARIANT: events speak of agents that exist");
-        let hold = Hold::placed(event, serial, now, due);
+        let wallet = event.wallet.and_then(|position| agent.wallets.get(usize::from(position)));
+        let available = wallet.and_then(Wallet::available).map(|available| available.saturating_sub(event.amount));
+        let hold = Hold::placed(event, serial, now, self.options.grace, available);
         let weight = hold.weight(Amount::ZERO);
         let slot = self.holds.insert(hold, &mut agent.open_holds.0);
-        self.deadlines.push(Deadline { due, what: Due::Hold { serial, slot } });
+        self.deadlines.push_hold(slot, self.holds.at(slot));
         if let Some(session) = State::touch(agent, event.session, now) {
             session.kept_by += 1;
             session.open_charges += u32::from(event.from_deposit);

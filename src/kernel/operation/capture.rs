@@ -7,9 +7,9 @@ use crate::kernel::{
     request::Capture,
     state::{
         State, book,
-        history::{Answered, Asked, Operation},
-        hold::Slot,
+        history::{Answered, Asked, Deed, Operation},
         session::SessionEnd,
+        slots::Slot,
         window::Weight,
     },
 };
@@ -53,28 +53,23 @@ impl State {
             }
             None => self.book_lost_capture(now, event.agent, event.amount),
         };
-        self.remember(Operation {
-            agent: event.agent,
-            id: event.operation,
-            at: now,
-            asked: Asked::Capture(event.id, event.amount, event.last),
-            answered: Answered::Captured(captured),
-        });
+        let deed = Deed::Captured { of: event.id, amount: event.amount, last: event.last, answer: captured };
+        self.remember(now, Operation { agent: event.agent, id: event.operation, deed });
     }
 
     /// What capturing `amount` of the hold would come to.
     pub(crate) fn capture_effect(&self, slot: Slot, amount: Amount, last: bool) -> Captured {
         let hold = self.holds.at(slot);
         let late = !hold.is_open();
-        let captured = hold.captured.saturating_add(amount);
+        let captured = hold.captured().saturating_add(amount);
         let (before, after, left) = match self.deposit_of(hold) {
             Some(deposit) => {
                 let deposit = self.holds.at(deposit);
                 let inside = self.inside(deposit);
                 let own = if late { Amount::ZERO } else { hold.headroom().min(amount) };
-                let charged = deposit.captured.saturating_add(amount);
+                let charged = deposit.captured().saturating_add(amount);
                 let after = deposit.weight_at(charged, inside.saturating_sub(own));
-                (deposit.weight(inside), after, hold.amount.saturating_sub(captured))
+                (deposit.weight(inside), after, hold.amount().saturating_sub(captured))
             }
             None => {
                 let inside = self.inside(hold);
@@ -97,11 +92,12 @@ impl State {
         if hold.from_deposit {
             return self.book_charge(now, slot, amount, last);
         }
-        self.change(now, slot, |hold| hold.captured = hold.captured.saturating_add(amount));
-        match (open && last, is_deposit) {
-            (false, _) => {}
-            (true, false) => self.finish(now, slot, HoldStatus::Captured),
-            (true, true) => self.session_closed(now, agent, session, SessionEnd::Captured),
+        if open && last && !is_deposit {
+            return self.finish_with(now, slot, HoldStatus::Captured, |hold| hold.capture(amount));
+        }
+        self.change(now, slot, |hold| hold.capture(amount));
+        if open && last {
+            self.session_closed(now, agent, session, SessionEnd::Captured);
         }
     }
 
@@ -111,11 +107,11 @@ impl State {
         let hold = self.holds.at_mut(slot);
         let (open, agent, session) = (hold.is_open(), hold.agent, hold.session);
         let headroom = if open { hold.headroom() } else { Amount::ZERO };
-        hold.captured = hold.captured.saturating_add(amount);
+        hold.capture(amount);
         let kept = if open && !last { hold.headroom() } else { Amount::ZERO };
         match deposit {
             Some(deposit) => self.change_envelope(now, deposit, |hold, inside| {
-                hold.captured = hold.captured.saturating_add(amount);
+                hold.capture(amount);
                 *inside = inside.saturating_sub(headroom).saturating_add(kept);
             }),
             // The session is forgotten: nothing holds the charge any more, so it weighs on the agent itself.

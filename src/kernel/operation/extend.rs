@@ -6,8 +6,7 @@ use crate::kernel::{
     request::Extend,
     state::{
         State,
-        deadline::{Deadline, Due},
-        history::{Answered, Asked, Operation},
+        history::{Answered, Asked, Deed, Operation},
         session::Session,
     },
 };
@@ -32,9 +31,9 @@ impl State {
             });
         }
         let hold = self.open_charge(index, asked.id)?;
-        let wanted = hold.expires_at.max(now.after(asked.by));
+        let wanted = hold.expires_at().max(now.after(asked.by));
         let end = agent.session(hold.session).filter(|_| hold.from_deposit).and_then(Session::envelope);
-        let expires_at = end.map_or(wanted, |envelope| wanted.min(envelope.ends_at).max(hold.expires_at));
+        let expires_at = end.map_or(wanted, |envelope| wanted.min(envelope.ends_at).max(hold.expires_at()));
         events.push(Event::Extended(Extended {
             agent: index,
             id: asked.id,
@@ -47,21 +46,14 @@ impl State {
 
     pub(crate) fn extended(&mut self, now: Timestamp, event: &Extended) {
         let slot = self.holds.find(event.agent, event.id).expect("INVARIANT: events speak of holds that exist");
-        let due = event.expires_at.after(self.options.grace);
         let hold = self.holds.at_mut(slot);
-        hold.expires_at = event.expires_at;
-        if due != hold.due {
-            let (before, serial) = (hold.due, hold.serial);
-            hold.due = due;
-            self.outdate_hold(before);
-            self.deadlines.push(Deadline { due, what: Due::Hold { serial, slot } });
+        let before = hold.due();
+        hold.extend(event.expires_at, self.options.grace);
+        if hold.due() != before {
+            self.deadlines.outdate_hold(before, &self.holds);
+            self.deadlines.push_hold(slot, self.holds.at(slot));
         }
-        self.remember(Operation {
-            agent: event.agent,
-            id: event.operation,
-            at: now,
-            asked: Asked::Extend(event.id, event.by),
-            answered: Answered::Extended { expires_at: event.expires_at },
-        });
+        let deed = Deed::Extended { of: event.id, by: event.by, expires_at: event.expires_at };
+        self.remember(now, Operation { agent: event.agent, id: event.operation, deed });
     }
 }

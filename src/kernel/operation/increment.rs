@@ -12,7 +12,7 @@ use crate::kernel::{
     request::Increment,
     state::{
         State,
-        history::{Answered, Asked, Operation},
+        history::{Answered, Asked, Deed, Operation},
         hold::Hold,
     },
 };
@@ -40,8 +40,8 @@ impl State {
                 expected: "an authorization of today: a hold counts in the windows of its day; ask for a new one",
             });
         }
-        let whole = hold.amount.saturating_add(asked.amount);
-        let payee = Payee::known(self, hold.recipient, hold.service);
+        let whole = hold.amount().saturating_add(asked.amount);
+        let payee = Payee::known(self, hold.recipient, hold.service());
         let session = agent.session(hold.session);
         let payment = Payment {
             protocol: hold.protocol,
@@ -79,20 +79,15 @@ impl State {
     pub(crate) fn increased(&mut self, now: Timestamp, event: &Increased) {
         let slot = self.holds.find(event.agent, event.id).expect("INVARIANT: events speak of holds that exist");
         let before = self.holds.at(slot).headroom();
-        self.change(now, slot, |hold| hold.amount = hold.amount.saturating_add(event.by));
+        self.change(now, slot, |hold| hold.resize(hold.amount().saturating_add(event.by)));
         let hold = self.holds.at(slot);
-        let (amount, after, session) = (hold.amount, hold.headroom(), hold.session);
+        let (amount, after, session) = (hold.amount(), hold.headroom(), hold.session);
         if let Some(deposit) = self.deposit_of(hold) {
             self.change_inside(now, deposit, |inside| inside.saturating_sub(before).saturating_add(after));
         }
         State::touch(self.agent_mut(event.agent), session, now);
-        self.remember(Operation {
-            agent: event.agent,
-            id: event.operation,
-            at: now,
-            asked: Asked::Increment(event.id, event.by),
-            answered: Answered::Increased { amount, remaining: event.remaining },
-        });
+        let deed = Deed::Increased { of: event.id, by: event.by, amount, remaining: event.remaining };
+        self.remember(now, Operation { agent: event.agent, id: event.operation, deed });
     }
 
     /// An open hold that is no deposit.

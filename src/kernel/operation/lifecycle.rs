@@ -19,7 +19,7 @@ impl State {
     /// said is not said again, so an event that is not applied is lost.
     pub fn advance(&mut self, now: Timestamp, events: &mut Vec<Event>) {
         let now = now.max(self.moment);
-        while let Some(deadline) = self.deadlines.pop_due(now) {
+        while let Some(deadline) = self.deadlines.pop_due(now, &self.holds) {
             if let Some(event) = self.due_event(&deadline) {
                 events.push(event);
                 return;

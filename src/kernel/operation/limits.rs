@@ -144,7 +144,7 @@ impl Check<'_> {
         if payee != (Some(envelope.recipient), Some(envelope.service)) {
             self.violate(ViolationKind::SessionPayee, Measure::None, Measure::None);
         }
-        let deposit = self.payment.deposit.map_or(Amount::ZERO, |hold| hold.amount);
+        let deposit = self.payment.deposit.map_or(Amount::ZERO, |hold| hold.amount());
         let current = self.after(self.drawn(session), self.lost());
         self.cumulative(ViolationKind::SessionDeposit, current, deposit, Reason::Deposit);
     }
@@ -260,7 +260,7 @@ impl Check<'_> {
 
     /// Captured of, or held in, an envelope.
     fn drawn(&self, session: &Session) -> Amount {
-        let captured = self.payment.deposit.map_or(Amount::ZERO, |hold| hold.captured);
+        let captured = self.payment.deposit.map_or(Amount::ZERO, |hold| hold.captured());
         captured.saturating_add(session.inside)
     }
 

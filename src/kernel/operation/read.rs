@@ -58,14 +58,14 @@ impl State {
             status: hold.status,
             protocol: hold.protocol,
             // A deposit shrinks when its session is closed; what was asked for stays.
-            amount: if hold.deposit { hold.answer.amount } else { hold.amount },
-            captured: hold.captured,
-            refunded: hold.refunded,
+            amount: if hold.deposit { hold.approved_amount() } else { hold.amount() },
+            captured: hold.captured(),
+            refunded: hold.refunded(),
             recipient: self.names.text(hold.recipient).to_owned(),
-            service: hold.service.map_or("", |service| self.names.text(service)).to_owned(),
+            service: hold.service().map_or("", |service| self.names.text(service)).to_owned(),
             session: agent.session(hold.session).map_or("", |session| &session.name).to_owned(),
             placed_at: hold.placed_at,
-            expires_at: hold.expires_at,
+            expires_at: hold.expires_at(),
         })
     }
 
@@ -104,7 +104,7 @@ impl State {
             (protocol, name) => Some(agent.session_named(protocol, name).ok_or(Failure::UnknownSession)?),
         };
         let used = session.map(|session| match self.deposit_hold(index, session) {
-            Some(deposit) => (deposit.captured.saturating_add(session.inside), Some(deposit.answer.amount)),
+            Some(deposit) => (deposit.captured().saturating_add(session.inside), Some(deposit.approved_amount())),
             None => (session.weight.used, None),
         });
         let session = session.map(|session| self.session_view(now, index, session));
@@ -205,8 +205,8 @@ impl State {
         SessionView {
             name: session.name.to_string(),
             protocol: session.protocol,
-            deposit: deposit.map(|hold| hold.answer.amount),
-            spent: deposit.map_or(session.weight.spent, |hold| hold.captured.saturating_sub(hold.refunded)),
+            deposit: deposit.map(|hold| hold.approved_amount()),
+            spent: deposit.map_or(session.weight.spent, |hold| hold.captured().saturating_sub(hold.refunded())),
             held: match deposit {
                 Some(_) => session.inside,
                 None => session.weight.used.saturating_sub(session.weight.spent),

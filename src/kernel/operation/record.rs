@@ -12,9 +12,10 @@ use crate::kernel::{
     state::{
         State,
         agent::Agent,
-        history::{Answered, Asked, Operation},
-        hold::{Hold, Slot},
+        history::{Answered, Asked, Deed, Operation},
+        hold::Hold,
         session::Session,
+        slots::Slot,
         window::Weight,
     },
 };
@@ -71,13 +72,9 @@ impl State {
         }
         if let Some(id) = event.operation {
             let recipient = self.hash_of_kept(event.recipient);
-            self.remember(Operation {
-                agent: event.agent,
-                id,
-                at: now,
-                asked: Asked::Record(event.amount, recipient),
-                answered: Answered::Recorded(answer),
-            });
+            let Recorded { booking, authorization, overage } = answer;
+            let deed = Deed::Recorded { amount: event.amount, recipient, booking, authorization, overage };
+            self.remember(now, Operation { agent: event.agent, id, deed });
         }
     }
 
@@ -126,7 +123,7 @@ impl State {
         let covers = |hold: &Hold| {
             hold.protocol == asked.protocol
                 && hold.recipient == recipient
-                && hold.service == service
+                && hold.service() == service
                 && hold.headroom().saturating_sub(self.inside(hold)) >= asked.amount
         };
         self.holds.open_of(&agent.open_holds.0).find(|(_, hold)| covers(hold) && also(hold)).map(|(slot, _)| slot)
@@ -254,7 +251,7 @@ impl State {
 
     fn book_matched(&mut self, now: Timestamp, slot: Slot, event: &RecordBooked) {
         let hold = self.holds.at(slot);
-        let (deposit, protocol, service) = (hold.deposit, hold.protocol, hold.service);
+        let (deposit, protocol, service) = (hold.deposit, hold.protocol, hold.service());
         self.book_capture(now, slot, event.amount, !deposit);
         let agent = self.agent_mut(event.agent);
         State::touch(agent, event.session, now);

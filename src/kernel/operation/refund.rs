@@ -6,7 +6,7 @@ use crate::kernel::{
     request::Refund,
     state::{
         State,
-        history::{Answered, Asked, Operation},
+        history::{Answered, Asked, Deed, Operation},
         hold::Hold,
     },
 };
@@ -37,41 +37,36 @@ impl State {
             operation: asked.operation,
             amount: asked.amount,
         }));
-        Ok(Outcome::Refunded { refunded: hold.refunded.saturating_add(asked.amount) })
+        Ok(Outcome::Refunded { refunded: hold.refunded().saturating_add(asked.amount) })
     }
 
     pub(crate) fn refunded(&mut self, now: Timestamp, event: &RefundBooked) {
         let slot = self.holds.find(event.agent, event.id).expect("INVARIANT: events speak of holds that exist");
         let session = self.holds.at(slot).session;
         let deposit = self.deposit_of(self.holds.at(slot));
-        self.change(now, slot, |hold| hold.refunded = hold.refunded.saturating_add(event.amount));
-        let refunded = self.holds.at(slot).refunded;
+        self.change(now, slot, |hold| hold.refund(event.amount));
+        let refunded = self.holds.at(slot).refunded();
         if let Some(deposit) = deposit {
             self.change(now, deposit, |hold| {
                 if hold.is_open() {
-                    hold.captured = hold.captured.saturating_sub(event.amount);
+                    hold.uncapture(event.amount);
                 } else {
-                    hold.refunded = hold.refunded.saturating_add(event.amount);
+                    hold.refund(event.amount);
                 }
             });
             self.settle(now, event.agent, session);
         }
-        self.remember(Operation {
-            agent: event.agent,
-            id: event.operation,
-            at: now,
-            asked: Asked::Refund(event.id, event.amount),
-            answered: Answered::Refunded { refunded },
-        });
+        let deed = Deed::Refunded { of: event.id, amount: event.amount, refunded };
+        self.remember(now, Operation { agent: event.agent, id: event.operation, deed });
     }
 
     /// What may come back of a hold; of a charge inside an envelope, no more than its deposit has to give.
     fn refundable(&self, hold: &Hold) -> Amount {
-        let own = hold.captured.saturating_sub(hold.refunded);
+        let own = hold.captured().saturating_sub(hold.refunded());
         match self.deposit_of(hold) {
             Some(deposit) => {
                 let deposit = self.holds.at(deposit);
-                own.min(deposit.captured.saturating_sub(deposit.refunded))
+                own.min(deposit.captured().saturating_sub(deposit.refunded()))
             }
             None => own,
         }

@@ -27,7 +27,7 @@ impl State {
         };
         let session = session.ok_or(Failure::UnknownSession)?;
         let deposit = self.deposit_hold(index, session);
-        let spent = deposit.map_or(session.weight.spent, |hold| hold.captured.saturating_sub(hold.refunded));
+        let spent = deposit.map_or(session.weight.spent, |hold| hold.captured().saturating_sub(hold.refunded()));
         let released = match deposit {
             Some(deposit) if session.is_open() => deposit.headroom().saturating_sub(session.inside),
             Some(_) | None => session.released,
@@ -88,7 +88,7 @@ impl State {
         if let (true, Some(slot)) = (was_open, deposit) {
             let deposit = self.holds.at_mut(slot);
             let released = deposit.headroom().saturating_sub(inside);
-            deposit.released = released;
+            deposit.keep_released(released);
             if let Some(session) = self.agent_mut(agent).session_mut(number) {
                 session.released = released;
             }

@@ -3,7 +3,7 @@
 use crate::kernel::{
     AgentIndex, AuthorizationId, Event, Failure, Outcome, Timestamp,
     outcome::HoldStatus,
-    state::{State, hold::Slot, session::SessionEnd},
+    state::{State, session::SessionEnd, slots::Slot},
 };
 
 impl State {
@@ -19,8 +19,8 @@ impl State {
         let end = agent.session(hold.session).filter(|_| hold.deposit).map_or(SessionEnd::Open, |session| session.end);
         match hold.status {
             HoldStatus::Open if end == SessionEnd::Captured => Err(Failure::AuthorizationOver(HoldStatus::Captured)),
-            HoldStatus::Open if end == SessionEnd::Closed => Ok(Outcome::Voided { released: hold.released }),
-            HoldStatus::Voided => Ok(Outcome::Voided { released: hold.released }),
+            HoldStatus::Open if end == SessionEnd::Closed => Ok(Outcome::Voided { released: hold.released() }),
+            HoldStatus::Voided => Ok(Outcome::Voided { released: hold.released() }),
             HoldStatus::Captured | HoldStatus::Expired => Err(Failure::AuthorizationOver(hold.status)),
             HoldStatus::Open if hold.deposit => {
                 let released = hold.headroom().saturating_sub(self.inside(hold));
@@ -53,11 +53,8 @@ impl State {
 
     /// What is not captured of an open hold is free again.
     fn release(&mut self, now: Timestamp, slot: Slot, status: HoldStatus) {
-        let hold = self.holds.at_mut(slot);
+        let hold = self.holds.at(slot);
         let rest = hold.headroom();
-        if status == HoldStatus::Voided {
-            hold.released = rest;
-        }
         let (agent, session) = (hold.agent, hold.session);
         if let Some(deposit) = self.deposit_of(self.holds.at(slot)) {
             self.change_inside(now, deposit, |inside| inside.saturating_sub(rest));

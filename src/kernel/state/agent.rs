@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use super::{
-    hold::OpenHolds,
+    holds::OpenHolds,
     rebuilt::Rebuilt,
     session::Session,
     velocity::Velocity,

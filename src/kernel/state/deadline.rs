@@ -5,10 +5,11 @@ use std::{
     collections::{BTreeMap, BinaryHeap},
 };
 
+use super::{hold::Hold, holds::Holds, slots::Slot};
 use crate::kernel::{AgentIndex, Duration, SessionNumber, Timestamp};
 
 /// Deadlines are kept in buckets this wide (about an eighth of a second), and sorted only when their bucket comes up:
-/// most holds are captured long before, and adding one then costs no more than a push.
+/// most holds are captured long before, and adding one then costs no more than a push of four bytes.
 const BUCKET: Duration = Duration::from_micros(1 << 17);
 
 /// Something that is due at a moment. The order of the fields is the order in which deadlines fire.
@@ -28,7 +29,7 @@ pub enum Due {
         /// Counts placements: the older first.
         serial: u64,
         /// Where it is kept.
-        slot: u32,
+        slot: Slot,
     },
     /// An unknown hold runs out.
     Unknown(AgentIndex),
@@ -38,12 +39,14 @@ pub enum Due {
 
 /// All deadlines of a shard, some of which may be out of date: whoever takes one out asks the state whether it still stands.
 ///
-/// Of those that come up later, at most half are out of date: a hold is mostly over long before it would expire.
+/// Of the holds that come up later, at most half are over: a hold is mostly over long before it would expire.
 #[derive(Debug, Default)]
 pub struct Deadlines {
     /// Whole buckets, by number; none is empty.
     later: BTreeMap<u64, Bucket>,
-    /// The buckets that have come up.
+    /// What was in the buckets that have come up, the first last.
+    sorted: Vec<Deadline>,
+    /// What was added to buckets that had come up before.
     soon: BinaryHeap<Reverse<Deadline>>,
     /// All buckets below this number have come up.
     up: u64,
@@ -51,72 +54,99 @@ pub struct Deadlines {
 
 #[derive(Debug, Default)]
 struct Bucket {
-    deadlines: Vec<Deadline>,
-    /// How many of them are out of date.
+    /// Holds know themselves when they expire.
+    holds: Vec<Slot>,
+    /// How many of them are over, or expire at another time.
     outdated: usize,
+    /// Everything else.
+    others: Vec<Deadline>,
 }
 
 impl Deadlines {
-    /// Adds a deadline.
+    /// Adds a deadline that is none of a hold.
     pub fn push(&mut self, deadline: Deadline) {
-        let bucket = bucket_of(deadline.due);
-        if bucket < self.up {
+        let number = bucket_of(deadline.due);
+        if number < self.up {
             self.soon.push(Reverse(deadline));
         } else {
-            self.later.entry(bucket).or_default().deadlines.push(deadline);
+            self.later.entry(number).or_default().others.push(deadline);
         }
     }
 
-    /// One deadline that was due at `due` is out of date. Once most of its bucket is, only what `stands` stays there: each
-    /// deadline is then looked at twice on average.
-    pub fn outdate(&mut self, due: Timestamp, stands: impl Fn(&Deadline) -> bool) {
-        let number = bucket_of(due);
+    /// Adds the expiry of the hold in a slot.
+    pub fn push_hold(&mut self, slot: Slot, hold: &Hold) {
+        let number = bucket_of(hold.due());
         if number < self.up {
-            return;
+            self.soon.push(Reverse(Deadline::of(slot, hold)));
+        } else {
+            self.later.entry(number).or_default().holds.push(slot);
         }
+    }
+
+    /// A hold that was due at `due` is over, or expires at another time. Once that is so for most of its bucket, only the others
+    /// stay there: each hold is then looked at twice on average.
+    pub fn outdate_hold(&mut self, due: Timestamp, holds: &Holds) {
+        let number = bucket_of(due);
         let Some(bucket) = self.later.get_mut(&number) else { return };
         bucket.outdated += 1;
-        if bucket.outdated * 2 <= bucket.deadlines.len() {
+        if bucket.outdated * 2 <= bucket.holds.len() {
             return;
         }
-        bucket.deadlines.retain(stands);
-        bucket.deadlines.shrink_to_fit();
+        bucket.holds.retain(|&slot| expires_in(number, slot, holds).is_some());
+        // A slot that was emptied and used again is there twice.
+        bucket.holds.sort_unstable();
+        bucket.holds.dedup();
+        bucket.holds.shrink_to_fit();
         bucket.outdated = 0;
-        if bucket.deadlines.is_empty() {
+        if bucket.holds.is_empty() && bucket.others.is_empty() {
             self.later.remove(&number);
         }
     }
 
     /// Takes out the first deadline that is due at `now`.
-    pub fn pop_due(&mut self, now: Timestamp) -> Option<Deadline> {
-        self.bring_up(now);
-        if self.soon.peek().is_some_and(|Reverse(first)| first.due <= now) {
-            self.soon.pop().map(|Reverse(first)| first)
-        } else {
-            None
-        }
+    pub fn pop_due(&mut self, now: Timestamp, holds: &Holds) -> Option<Deadline> {
+        self.bring_up(now, holds);
+        let (sorted, soon) = (self.sorted.last(), self.soon.peek().map(|Reverse(first)| first));
+        let first = [sorted, soon].into_iter().flatten().min().filter(|first| first.due <= now)?;
+        if Some(first) == sorted { self.sorted.pop() } else { self.soon.pop().map(|Reverse(first)| first) }
     }
 
     /// Nothing is due before this moment.
     #[must_use]
     pub fn next(&self) -> Option<Timestamp> {
+        let sorted = self.sorted.last().map(|first| first.due);
         let soon = self.soon.peek().map(|Reverse(first)| first.due);
         let later = self.later.first_key_value().map(|(bucket, _)| Timestamp::from_micros(bucket * BUCKET.micros()));
-        [soon, later].into_iter().flatten().min()
+        [sorted, soon, later].into_iter().flatten().min()
     }
 
-    fn bring_up(&mut self, now: Timestamp) {
+    fn bring_up(&mut self, now: Timestamp, holds: &Holds) {
         let current = bucket_of(now);
         if current < self.up {
             return;
         }
-        while let Some(entry) = self.later.first_entry()
-            && *entry.key() <= current
-        {
-            self.soon.extend(entry.remove().deadlines.into_iter().map(Reverse));
-        }
         self.up = current + 1;
+        while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= current) {
+            let (number, bucket) = entry.remove_entry();
+            let expiring = bucket
+                .holds
+                .iter()
+                .filter_map(|&slot| expires_in(number, slot, holds).map(|hold| Deadline::of(slot, hold)));
+            self.sorted.extend(expiring.chain(bucket.others));
+        }
+        self.sorted.sort_unstable_by(|one, other| other.cmp(one));
     }
+}
+
+impl Deadline {
+    fn of(slot: Slot, hold: &Hold) -> Deadline {
+        Deadline { due: hold.due(), what: Due::Hold { serial: hold.serial, slot } }
+    }
+}
+
+/// The hold in a slot, if it is open and expires in this bucket.
+fn expires_in(bucket: u64, slot: Slot, holds: &Holds) -> Option<&Hold> {
+    holds.peek(slot).filter(|hold| hold.is_open() && bucket_of(hold.due()) == bucket)
 }
 
 fn bucket_of(moment: Timestamp) -> u64 {
@@ -129,9 +159,9 @@ mod tests {
 
     #[test]
     fn deadlines_fire_in_order_and_not_before_their_moment() {
-        let mut deadlines = Deadlines::default();
+        let (mut deadlines, holds) = (Deadlines::default(), Holds::default());
         let hold =
-            |due: u64, serial: u64| Deadline { due: Timestamp::from_micros(due), what: Due::Hold { serial, slot: 0 } };
+            |due: u64, agent: u32| Deadline { due: Timestamp::from_micros(due), what: Due::Unknown(AgentIndex(agent)) };
         let all = [hold(900_000, 4), hold(100, 1), hold(900_000, 3), hold(131_072, 2), hold(99, 9)];
         for deadline in all {
             deadlines.push(deadline);
@@ -139,7 +169,7 @@ mod tests {
         assert_eq!(deadlines.next(), Some(Timestamp::ZERO));
         let mut fired = Vec::new();
         for now in [98, 99, 100, 131_071, 131_072, 899_999, 900_000] {
-            while let Some(deadline) = deadlines.pop_due(Timestamp::from_micros(now)) {
+            while let Some(deadline) = deadlines.pop_due(Timestamp::from_micros(now), &holds) {
                 assert_eq!(deadline.due.micros(), now);
                 fired.push(deadline);
             }
@@ -147,7 +177,7 @@ mod tests {
         assert_eq!(fired, [hold(99, 9), hold(100, 1), hold(131_072, 2), hold(900_000, 3), hold(900_000, 4)]);
         // A deadline in the past of the queue fires at once.
         deadlines.push(hold(5, 7));
-        assert_eq!(deadlines.pop_due(Timestamp::from_micros(900_000)), Some(hold(5, 7)));
+        assert_eq!(deadlines.pop_due(Timestamp::from_micros(900_000), &holds), Some(hold(5, 7)));
         assert_eq!(deadlines.next(), None);
     }
 }

@@ -1,34 +1,72 @@
 //! What is over and still remembered, so that a repeated request gets the answer it got before: holds in the order in which they
 //! ended, and operations in the order in which they were carried out. Both are bounded by number and by age.
 
-use std::{collections::VecDeque, hash::BuildHasher};
+use std::hash::BuildHasher;
 
 use bincode::{Decode, Encode};
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
-use super::hold::Slot;
+use super::{
+    aged::Aged,
+    index::Index,
+    slots::{Slot, Slots},
+};
 use crate::kernel::{
     AgentIndex, Amount, AuthorizationId, Duration, OperationId, Timestamp,
-    outcome::{Captured, Recorded},
+    outcome::{Booking, Captured, Recorded},
 };
 
 /// An operation that was carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Operation {
     /// Whose.
     pub agent: AgentIndex,
     /// Chosen by the client.
     pub id: OperationId,
-    /// When.
-    pub at: Timestamp,
-    /// What was asked: to tell a repetition from a different request.
-    pub asked: Asked,
-    /// What was answered.
-    pub answered: Answered,
+    /// What was done.
+    pub deed: Deed,
+}
+
+const _: () = assert!(size_of::<Option<Operation>>() <= 96, "there are as many operations as captures");
+
+/// What was asked, to tell a repetition from a different request, and what was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request and of the outcome")]
+pub enum Deed {
+    Captured {
+        of: AuthorizationId,
+        amount: Amount,
+        last: bool,
+        answer: Captured,
+    },
+    Extended {
+        of: AuthorizationId,
+        by: Duration,
+        expires_at: Timestamp,
+    },
+    Increased {
+        of: AuthorizationId,
+        by: Amount,
+        amount: Amount,
+        remaining: Option<Amount>,
+    },
+    Refunded {
+        of: AuthorizationId,
+        amount: Amount,
+        refunded: Amount,
+    },
+    /// `recipient` is a hash of its name.
+    Recorded {
+        amount: Amount,
+        recipient: u64,
+        booking: Booking,
+        authorization: Option<AuthorizationId>,
+        overage: Amount,
+    },
 }
 
 /// What an operation was asked to do, as far as a repetition must agree with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Capture so much of a hold, for the last time or not.
     Capture(AuthorizationId, Amount, bool),
@@ -43,7 +81,7 @@ pub enum Asked {
 }
 
 /// What an operation was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the outcome")]
 pub enum Answered {
     Captured(Captured),
@@ -53,27 +91,56 @@ pub enum Answered {
     Recorded(Recorded),
 }
 
+impl Deed {
+    /// What was asked for.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        match *self {
+            Deed::Captured { of, amount, last, .. } => Asked::Capture(of, amount, last),
+            Deed::Extended { of, by, .. } => Asked::Extend(of, by),
+            Deed::Increased { of, by, .. } => Asked::Increment(of, by),
+            Deed::Refunded { of, amount, .. } => Asked::Refund(of, amount),
+            Deed::Recorded { amount, recipient, .. } => Asked::Record(amount, recipient),
+        }
+    }
+
+    /// What was answered.
+    #[must_use]
+    pub fn answered(&self) -> Answered {
+        match *self {
+            Deed::Captured { answer, .. } => Answered::Captured(answer),
+            Deed::Extended { expires_at, .. } => Answered::Extended { expires_at },
+            Deed::Increased { amount, remaining, .. } => Answered::Increased { amount, remaining },
+            Deed::Refunded { refunded, .. } => Answered::Refunded { refunded },
+            Deed::Recorded { booking, authorization, overage, .. } => {
+                Answered::Recorded(Recorded { booking, authorization, overage })
+            }
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct History {
-    finished: VecDeque<(Timestamp, Slot)>,
-    operations: VecDeque<Operation>,
-    /// How many operations were forgotten: the number of the first that is remembered.
-    forgotten: u64,
-    /// Operation numbers, by agent and id.
-    index: HashTable<u64>,
+    finished: Aged<Slot>,
+    operations: Slots<Operation>,
+    /// Where the operations are.
+    order: Aged<Slot>,
+    /// Operations by agent and id.
+    index: Index,
+    /// Seeded anew in each process: clients choose the ids, and must not be able to choose collisions. No order depends on it.
     hasher: DefaultHashBuilder,
 }
 
 impl History {
     /// Remembers a hold that ended now; it is the newest.
     pub fn finish(&mut self, now: Timestamp, slot: Slot) {
-        self.finished.push_back((now, slot));
+        self.finished.push(now, slot);
     }
 
     /// Forgets the oldest finished hold and returns where it is.
     pub fn forget_hold(&mut self) -> Option<Slot> {
-        self.finished.pop_front().map(|(_, slot)| slot)
+        self.finished.pop()
     }
 
     /// Finished holds that are remembered.
@@ -84,63 +151,64 @@ impl History {
 
     /// The finished holds, oldest first, with the moment each ended.
     pub fn finished(&self) -> impl Iterator<Item = (Timestamp, Slot)> {
-        self.finished.iter().copied()
+        self.finished.iter()
     }
 
-    /// Remembers an operation that is new.
-    pub fn remember(&mut self, operation: Operation) {
-        let number = self.forgotten + self.operations.len() as u64;
-        let hash = self.hash(operation.agent, operation.id);
-        self.operations.push_back(operation);
-        let (operations, forgotten, hasher) = (&self.operations, self.forgotten, &self.hasher);
-        self.index.insert_unique(hash, number, |&number| {
-            operations.get((number - forgotten) as usize).map_or(0, |o| hasher.hash_one((o.agent, o.id)))
-        });
+    /// Remembers an operation that is new and was carried out now.
+    pub fn remember(&mut self, now: Timestamp, operation: Operation) {
+        let (agent, id) = (operation.agent, operation.id);
+        let hash = self.hash(agent, id);
+        let slot = self.operations.insert(operation);
+        let operations = &self.operations;
+        let is_new = self.index.insert(hash, slot, |slot| is_of(operations, slot, agent, id));
+        assert!(is_new, "INVARIANT: an operation is carried out once");
+        self.order.push(now, slot);
     }
 
     /// An operation that is remembered.
     #[must_use]
     pub fn operation(&self, agent: AgentIndex, id: OperationId) -> Option<&Operation> {
-        let at = |number: u64| self.operations.get((number - self.forgotten) as usize);
-        let same = |&number: &u64| at(number).is_some_and(|o| o.agent == agent && o.id == id);
-        self.index.find(self.hash(agent, id), same).and_then(|&number| at(number))
+        let slot = self.index.find(self.hash(agent, id), |slot| is_of(&self.operations, slot, agent, id))?;
+        self.operations.get(slot)
     }
 
     /// Forgets the oldest operation.
     pub fn forget_operation(&mut self) {
-        let Some(oldest) = self.operations.front() else { return };
-        let (hash, number) = (self.hash(oldest.agent, oldest.id), self.forgotten);
-        if let Ok(entry) = self.index.find_entry(hash, |&other| other == number) {
-            entry.remove();
+        let Some(slot) = self.order.pop() else { return };
+        if let Some(Operation { agent, id, .. }) = self.operations.remove(slot) {
+            self.index.remove(self.hash(agent, id), slot);
         }
-        self.operations.pop_front();
-        self.forgotten += 1;
     }
 
-    /// The operations, oldest first.
+    /// Operations that are remembered.
     #[must_use]
-    pub fn operations(&self) -> &VecDeque<Operation> {
-        &self.operations
+    pub fn operations_count(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The operations, oldest first, with the moment at which each was carried out.
+    pub fn operations(&self) -> impl Iterator<Item = (Timestamp, Operation)> {
+        self.order.iter().filter_map(|(at, slot)| Some((at, *self.operations.get(slot)?)))
     }
 
     /// How many finished holds and operations are `kept` old or older at `now`.
     #[must_use]
     pub fn outlived(&self, now: Timestamp, kept: Duration) -> (u32, u32) {
-        let old = |at: Timestamp| at.after(kept) <= now;
-        let holds = self.finished.iter().take_while(|(at, _)| old(*at)).count();
-        let operations = self.operations.iter().take_while(|operation| old(operation.at)).count();
-        (holds as u32, operations as u32)
+        (self.finished.older(now, kept), self.order.older(now, kept))
     }
 
     /// When the oldest becomes `kept` old.
     #[must_use]
     pub fn next(&self, kept: Duration) -> Option<Timestamp> {
-        let hold = self.finished.front().map(|(at, _)| *at);
-        let operation = self.operations.front().map(|operation| operation.at);
-        [hold, operation].into_iter().flatten().min().map(|at| at.after(kept))
+        let oldest = [self.finished.oldest(), self.order.oldest()];
+        oldest.into_iter().flatten().min().map(|at| at.after(kept))
     }
 
-    fn hash(&self, agent: AgentIndex, id: OperationId) -> u64 {
-        self.hasher.hash_one((agent, id))
+    fn hash(&self, agent: AgentIndex, id: OperationId) -> u32 {
+        self.hasher.hash_one((agent, id)) as u32
     }
+}
+
+fn is_of(operations: &Slots<Operation>, slot: Slot, agent: AgentIndex, id: OperationId) -> bool {
+    operations.get(slot).is_some_and(|operation| operation.id == id && operation.agent == agent)
 }

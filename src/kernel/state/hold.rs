@@ -1,22 +1,23 @@
-//! The holds of a shard: open ones, and those that are over and still remembered.
+//! One hold: everything that is remembered of an authorization, in two cache lines.
 
 use bincode::{Decode, Encode};
-use hashbrown::{DefaultHashBuilder, HashTable};
-use std::hash::BuildHasher;
 
-pub use super::slots::Slot;
-use super::{rebuilt::Rebuilt, slots::Slots, window::Weight};
+use super::{rebuilt::Rebuilt, slots::Slot, window::Weight};
 use crate::kernel::{
-    AgentIndex, Amount, AuthorizationId, NameId, Protocol, SessionNumber, Timestamp,
+    AgentIndex, Amount, AuthorizationId, Duration, NameId, Protocol, SessionNumber, Timestamp,
+    event::Approved,
     outcome::{Approval, HoldStatus},
     reason::Reasons,
 };
 
 /// No slot.
-const NIL: Slot = Slot::MAX;
+pub(super) const NIL: Slot = Slot::MAX;
 
 /// Money reserved by an approved authorization.
+///
+/// There are millions of them, so what only few have is kept apart, and what can be told from the rest is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[repr(align(64))]
 pub struct Hold {
     /// Chosen by its client.
     pub id: AuthorizationId,
@@ -32,52 +33,71 @@ pub struct Hold {
     pub deposit: bool,
     /// Whether it draws from the deposit of its session, and so weighs on nothing else.
     pub from_deposit: bool,
-    /// With its increments.
-    pub amount: Amount,
-    /// What was reported as paid.
-    pub captured: Amount,
-    /// What came back of it.
-    pub refunded: Amount,
-    /// What was released when it was voided or its session was closed.
-    pub released: Amount,
+    amount: Amount,
+    captured: Amount,
     /// Its windows are those of this moment.
     pub placed_at: Timestamp,
-    /// The caller may pay until then.
-    pub expires_at: Timestamp,
-    /// It is released then: a grace later.
-    pub due: Timestamp,
+    expires_at: Timestamp,
+    /// In microseconds, where `rare` has none.
+    grace_us: u32,
     /// Who is paid.
     pub recipient: NameId,
-    /// For which service.
-    pub service: Option<NameId>,
+    /// [`NameId::UNKNOWN`] where there is none.
+    service: NameId,
     /// In which session.
     pub session: SessionNumber,
     /// From which wallet.
     pub wallet: Option<u8>,
-    /// The rest of its approval, for a repeated request.
-    pub answer: Answer,
+    reasons: u16,
+    policy_revision: u32,
+    /// Of the request.
+    fingerprint: u64,
+    remaining: Told,
+    available: Told,
+    rare: Option<Box<Rare>>,
     /// Neighbours among the agent's open holds.
-    links: Rebuilt<Links>,
+    pub(super) links: Rebuilt<Links>,
 }
 
-/// What an approval said beyond the hold itself.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[expect(missing_docs, reason = "the fields are those of the approval")]
-pub struct Answer {
-    pub amount: Amount,
-    pub expires_at: Timestamp,
-    pub remaining: Option<Amount>,
-    pub available: Option<Amount>,
-    pub reasons: Reasons,
-    pub policy_revision: u32,
-    /// Of the request.
-    pub fingerprint: u64,
+const _: () = assert!(size_of::<Option<Hold>>() == 128, "a hold takes two cache lines");
+
+/// What few holds have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+struct Rare {
+    refunded: Amount,
+    /// Where it is not what was left of it when it was voided.
+    released: Option<Amount>,
+    /// Where it is another one now.
+    approved_amount: Option<Amount>,
+    /// Where it is another moment now.
+    approved_until: Option<Timestamp>,
+    /// Where it does not fit the hold.
+    grace: Option<Duration>,
+}
+
+/// An amount that may be absent, in eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+struct Told(u64);
+
+impl Told {
+    /// More than there is of anything.
+    const NOTHING: Told = Told(u64::MAX);
+
+    fn amount(self) -> Option<Amount> {
+        (self != Told::NOTHING).then_some(Amount::from_micros(self.0))
+    }
+}
+
+impl From<Option<Amount>> for Told {
+    fn from(amount: Option<Amount>) -> Told {
+        amount.map_or(Told::NOTHING, |amount| Told(amount.micros()))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Links {
-    older: Slot,
-    newer: Slot,
+pub(super) struct Links {
+    pub(super) older: Slot,
+    pub(super) newer: Slot,
 }
 
 impl Default for Links {
@@ -87,6 +107,44 @@ impl Default for Links {
 }
 
 impl Hold {
+    /// An open hold with nothing captured, as it is approved now. `available` is what its wallet has left then.
+    #[must_use]
+    pub fn placed(event: &Approved, serial: u64, now: Timestamp, grace: Duration, available: Option<Amount>) -> Hold {
+        let mut hold = Hold {
+            id: event.id,
+            agent: event.agent,
+            serial,
+            status: HoldStatus::Open,
+            protocol: event.protocol,
+            deposit: event.deposit,
+            from_deposit: event.from_deposit,
+            amount: event.amount,
+            captured: Amount::ZERO,
+            placed_at: now,
+            expires_at: now.after(event.expires_after),
+            grace_us: 0,
+            recipient: event.recipient,
+            service: event.service.unwrap_or(NameId::UNKNOWN),
+            session: event.session,
+            wallet: event.wallet,
+            reasons: event.reasons.0 as u16,
+            policy_revision: event.policy_revision,
+            fingerprint: event.fingerprint,
+            remaining: event.remaining.into(),
+            available: available.into(),
+            rare: None,
+            links: Rebuilt::default(),
+        };
+        hold.set_grace(grace);
+        hold
+    }
+
+    /// Whether it is the agent's hold of this id.
+    #[must_use]
+    pub(super) fn is_of(&self, agent: AgentIndex, id: AuthorizationId) -> bool {
+        self.id == id && self.agent == agent
+    }
+
     /// What it weighs, where `inside` is held by charges that draw from it (zero unless it is a deposit).
     #[must_use]
     pub fn weight(&self, inside: Amount) -> Weight {
@@ -100,7 +158,40 @@ impl Hold {
             HoldStatus::Open => self.amount.max(captured.saturating_add(inside)),
             HoldStatus::Captured | HoldStatus::Voided | HoldStatus::Expired => captured,
         };
-        Weight { used: gross.saturating_sub(self.refunded), spent: captured.saturating_sub(self.refunded) }
+        let refunded = self.refunded();
+        Weight { used: gross.saturating_sub(refunded), spent: captured.saturating_sub(refunded) }
+    }
+
+    /// What it holds or held, with its increments.
+    #[must_use]
+    pub fn amount(&self) -> Amount {
+        self.amount
+    }
+
+    /// What it was approved for, without its increments.
+    #[must_use]
+    pub fn approved_amount(&self) -> Amount {
+        self.rare.as_ref().and_then(|rare| rare.approved_amount).unwrap_or(self.amount)
+    }
+
+    /// What was reported as paid.
+    #[must_use]
+    pub fn captured(&self) -> Amount {
+        self.captured
+    }
+
+    /// What came back of it.
+    #[must_use]
+    pub fn refunded(&self) -> Amount {
+        self.rare.as_ref().map_or(Amount::ZERO, |rare| rare.refunded)
+    }
+
+    /// What was released when it was voided or its session was closed.
+    #[must_use]
+    pub fn released(&self) -> Amount {
+        let told = self.rare.as_ref().and_then(|rare| rare.released);
+        let rest = if self.status == HoldStatus::Voided { self.headroom() } else { Amount::ZERO };
+        told.unwrap_or(rest)
     }
 
     /// What a further capture may still take of it.
@@ -115,212 +206,102 @@ impl Hold {
         self.status == HoldStatus::Open
     }
 
+    /// For which service.
+    #[must_use]
+    pub fn service(&self) -> Option<NameId> {
+        (self.service != NameId::UNKNOWN).then_some(self.service)
+    }
+
+    /// The caller may pay until then.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// It is released then: a grace later.
+    #[must_use]
+    pub fn due(&self) -> Timestamp {
+        let long = self.rare.as_ref().and_then(|rare| rare.grace);
+        self.expires_at.after(long.unwrap_or(Duration::from_micros(u64::from(self.grace_us))))
+    }
+
+    /// Whether it was approved for a request with this fingerprint and amount.
+    #[must_use]
+    pub fn answers(&self, fingerprint: u64, amount: Amount) -> bool {
+        self.fingerprint == fingerprint && self.approved_amount() == amount
+    }
+
     /// The approval as it was given.
     #[must_use]
     pub fn approval(&self) -> Approval {
         Approval {
             id: self.id,
-            amount: self.answer.amount,
-            expires_at: self.answer.expires_at,
-            remaining: self.answer.remaining,
+            amount: self.approved_amount(),
+            expires_at: self.rare.as_ref().and_then(|rare| rare.approved_until).unwrap_or(self.expires_at),
+            remaining: self.remaining.amount(),
             wallet: self.wallet,
-            available: self.answer.available,
-            reasons: self.answer.reasons,
+            available: self.available.amount(),
+            reasons: Reasons(u32::from(self.reasons)),
             session: self.session,
-            policy_revision: self.answer.policy_revision,
+            policy_revision: self.policy_revision,
             repeated: true,
         }
     }
-}
 
-/// The ends of the list of one agent's open holds, oldest first.
-#[derive(Clone, Copy, Debug)]
-pub struct OpenHolds {
-    oldest: Slot,
-    newest: Slot,
-    /// How many.
-    pub count: u32,
-}
-
-impl Default for OpenHolds {
-    fn default() -> Self {
-        OpenHolds { oldest: NIL, newest: NIL, count: 0 }
-    }
-}
-
-/// All holds of a shard, found by agent and id.
-#[derive(Debug, Default)]
-pub struct Holds {
-    slots: Slots<Hold>,
-    index: HashTable<Entry>,
-    /// Seeded anew in each process: clients choose the ids, and must not be able to choose collisions. No order depends on it.
-    hasher: DefaultHashBuilder,
-    open: u32,
-}
-
-/// Leads from a hash to a slot. The hash is kept so that neither a search nor the growth of the index has to look at other holds,
-/// which are rarely in the cache.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    hash: u32,
-    slot: Slot,
-}
-
-impl Entry {
-    /// The hash as the table wants it: it looks at the lowest and the highest bits, and a multiple by an odd number has both.
-    fn spread(hash: u32) -> u64 {
-        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
-impl Holds {
-    /// Where the hold is.
-    #[must_use]
-    pub fn find(&self, agent: AgentIndex, id: AuthorizationId) -> Option<Slot> {
-        self.find_hashed(self.hash(agent, id), agent, id)
-    }
-
-    fn find_hashed(&self, hash: u32, agent: AgentIndex, id: AuthorizationId) -> Option<Slot> {
-        let same = |slot: Slot| self.slots.get(slot).is_some_and(|hold| hold.id == id && hold.agent == agent);
-        let entry = self.index.find(Entry::spread(hash), |entry| entry.hash == hash && same(entry.slot));
-        entry.map(|entry| entry.slot)
-    }
-
-    /// The hold in `slot`, which must have come from [`Holds::find`] or [`Holds::insert`] and not been removed since.
-    #[must_use]
-    pub fn at(&self, slot: Slot) -> &Hold {
-        self.slots.get(slot).expect("INVARIANT: a slot in use holds a hold")
-    }
-
-    /// As [`Holds::at`], to change it.
-    pub fn at_mut(&mut self, slot: Slot) -> &mut Hold {
-        self.slots.get_mut(slot).expect("INVARIANT: a slot in use holds a hold")
-    }
-
-    /// What is in a slot that may have been emptied since.
-    #[must_use]
-    pub fn peek(&self, slot: Slot) -> Option<&Hold> {
-        self.slots.get(slot)
-    }
-
-    /// The hold that a deadline speaks of, unless it is over or expires at another moment.
-    #[must_use]
-    pub fn expiring(&self, serial: u64, slot: Slot, due: Timestamp) -> Option<&Hold> {
-        self.peek(slot).filter(|hold| hold.serial == serial && hold.is_open() && hold.due == due)
-    }
-
-    /// Keeps a hold that is new; an open one becomes the newest of `open`.
-    pub fn insert(&mut self, hold: Hold, open: &mut OpenHolds) -> Slot {
-        let hash = self.hash(hold.agent, hold.id);
-        assert!(self.find_hashed(hash, hold.agent, hold.id).is_none(), "INVARIANT: a hold is placed once");
-        let is_open = hold.is_open();
-        let slot = self.slots.insert(hold);
-        self.index.insert_unique(Entry::spread(hash), Entry { hash, slot }, |entry| Entry::spread(entry.hash));
-        if is_open {
-            self.link(slot, open);
+    /// More of it was reported as paid.
+    pub fn capture(&mut self, amount: Amount) {
+        if self.status == HoldStatus::Voided {
+            self.keep_released(self.released());
         }
-        slot
+        self.captured = self.captured.saturating_add(amount);
     }
 
-    /// The hold is over: it leaves the list of open ones, and is remembered.
-    pub fn finish(&mut self, slot: Slot, status: HoldStatus, open: &mut OpenHolds) {
-        let hold = self.at_mut(slot);
-        assert!(hold.is_open() && status != HoldStatus::Open, "INVARIANT: a hold ends once");
-        hold.status = status;
-        let Links { older, newer } = hold.links.0;
-        match older {
-            NIL => open.oldest = newer,
-            _ => self.at_mut(older).links.0.newer = newer,
+    /// Less of it counts as reported: it came back.
+    pub fn uncapture(&mut self, amount: Amount) {
+        self.captured = self.captured.saturating_sub(amount);
+    }
+
+    /// Some of it came back.
+    pub fn refund(&mut self, amount: Amount) {
+        let rare = self.rare();
+        rare.refunded = rare.refunded.saturating_add(amount);
+    }
+
+    /// It holds more or less from now on.
+    pub fn resize(&mut self, amount: Amount) {
+        if amount != self.amount {
+            let approved = self.approved_amount();
+            self.rare().approved_amount = Some(approved);
+            self.amount = amount;
         }
-        match newer {
-            NIL => open.newest = older,
-            _ => self.at_mut(newer).links.0.older = older,
+    }
+
+    /// So much was released of it.
+    pub fn keep_released(&mut self, released: Amount) {
+        self.rare().released = Some(released);
+    }
+
+    /// The caller may pay until another moment.
+    pub fn extend(&mut self, expires_at: Timestamp, grace: Duration) {
+        let before = self.expires_at;
+        self.rare().approved_until.get_or_insert(before);
+        self.expires_at = expires_at;
+        self.set_grace(grace);
+    }
+
+    fn set_grace(&mut self, grace: Duration) {
+        match u32::try_from(grace.micros()) {
+            Ok(grace_us) => {
+                self.grace_us = grace_us;
+                if let Some(rare) = &mut self.rare {
+                    rare.grace = None;
+                }
+            }
+            Err(_) => self.rare().grace = Some(grace),
         }
-        open.count -= 1;
-        self.open -= 1;
     }
 
-    /// Forgets a hold that is over.
-    pub fn remove(&mut self, slot: Slot) {
-        let hold = self.at(slot);
-        assert!(!hold.is_open(), "INVARIANT: an open hold is not forgotten");
-        let hash = self.hash(hold.agent, hold.id);
-        if let Ok(entry) = self.index.find_entry(Entry::spread(hash), |entry| entry.slot == slot) {
-            entry.remove();
-        }
-        self.slots.remove(slot);
-    }
-
-    /// An agent's open holds, oldest first.
-    pub fn open_of(&self, open: &OpenHolds) -> impl Iterator<Item = (Slot, &Hold)> {
-        std::iter::successors((open.oldest != NIL).then_some(open.oldest), |&slot| {
-            let newer = self.at(slot).links.0.newer;
-            (newer != NIL).then_some(newer)
-        })
-        .map(|slot| (slot, self.at(slot)))
-    }
-
-    /// Open holds in the shard.
-    #[must_use]
-    pub fn open_count(&self) -> u32 {
-        self.open
-    }
-
-    /// Every hold, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Hold> {
-        self.slots.iter()
-    }
-
-    fn link(&mut self, slot: Slot, open: &mut OpenHolds) {
-        let older = std::mem::replace(&mut open.newest, slot);
-        match older {
-            NIL => open.oldest = slot,
-            _ => self.at_mut(older).links.0.newer = slot,
-        }
-        self.at_mut(slot).links.0 = Links { older, newer: NIL };
-        open.count += 1;
-        self.open += 1;
-    }
-
-    fn hash(&self, agent: AgentIndex, id: AuthorizationId) -> u32 {
-        self.hasher.hash_one((agent, id)) as u32
-    }
-}
-
-impl Hold {
-    /// An open hold with nothing captured; `placed` gives the rest.
-    #[must_use]
-    pub fn placed(event: &crate::kernel::event::Approved, serial: u64, now: Timestamp, due: Timestamp) -> Hold {
-        let expires_at = now.after(event.expires_after);
-        Hold {
-            id: event.id,
-            agent: event.agent,
-            serial,
-            status: HoldStatus::Open,
-            protocol: event.protocol,
-            deposit: event.deposit,
-            from_deposit: event.from_deposit,
-            amount: event.amount,
-            captured: Amount::ZERO,
-            refunded: Amount::ZERO,
-            released: Amount::ZERO,
-            placed_at: now,
-            expires_at,
-            due,
-            recipient: event.recipient,
-            service: event.service,
-            session: event.session,
-            wallet: event.wallet,
-            answer: Answer {
-                amount: event.amount,
-                expires_at,
-                remaining: event.remaining,
-                available: event.available,
-                reasons: event.reasons,
-                policy_revision: event.policy_revision,
-                fingerprint: event.fingerprint,
-            },
-            links: Rebuilt::default(),
-        }
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 }

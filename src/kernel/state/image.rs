@@ -9,7 +9,8 @@ use super::{
     catalogue::Catalogue,
     deadline::{Deadline, Deadlines, Due},
     history::{History, Operation},
-    hold::{Hold, Holds},
+    hold::Hold,
+    holds::{Holds, OpenHolds},
     names::Names,
 };
 use crate::kernel::{AgentIndex, Options, PolicyId, Timestamp, policy::PolicySource, request::KeySource};
@@ -26,7 +27,7 @@ pub enum ImageError {
 }
 
 /// What is stored of a state; the rest is rebuilt.
-#[derive(Encode, Decode)]
+#[derive(Decode)]
 struct Image {
     options: Options,
     moment: Timestamp,
@@ -41,28 +42,46 @@ struct Image {
     open: Vec<Hold>,
     /// In the order in which they ended.
     finished: Vec<(Timestamp, Hold)>,
-    operations: Vec<Operation>,
+    /// In the order in which they were carried out.
+    operations: Vec<(Timestamp, Operation)>,
+}
+
+/// The same, of a state that lives.
+#[derive(Encode)]
+struct Likeness<'a> {
+    options: &'a Options,
+    moment: Timestamp,
+    incarnation: u32,
+    clean: bool,
+    serial: u64,
+    names: Vec<&'a str>,
+    policies: Vec<(PolicyId, u32, Option<&'a PolicySource>)>,
+    keys: Vec<&'a KeySource>,
+    agents: &'a [Agent],
+    open: Vec<&'a Hold>,
+    finished: Vec<(Timestamp, &'a Hold)>,
+    operations: Vec<(Timestamp, Operation)>,
 }
 
 impl State {
     /// The whole state as bytes. Equal states give equal bytes.
     #[must_use]
     pub fn image(&self) -> Vec<u8> {
-        let mut open: Vec<Hold> = self.holds.iter().filter(|hold| hold.is_open()).cloned().collect();
+        let mut open: Vec<&Hold> = self.holds.iter().filter(|hold| hold.is_open()).collect();
         open.sort_unstable_by_key(|hold| hold.serial);
-        let image = Image {
-            options: self.options.clone(),
+        let image = Likeness {
+            options: &self.options,
             moment: self.moment,
             incarnation: self.incarnation,
             clean: self.clean,
             serial: self.serial,
-            names: self.names.iter().map(Into::into).collect(),
-            policies: self.catalogue.entries().map(|(id, entry)| (id, entry.revision, entry.source.clone())).collect(),
-            keys: self.keys.values().cloned().collect(),
-            agents: self.agents.clone(),
+            names: self.names.iter().collect(),
+            policies: self.catalogue.entries().map(|(id, entry)| (id, entry.revision, entry.source.as_ref())).collect(),
+            keys: self.keys.values().collect(),
+            agents: &self.agents,
             open,
-            finished: self.history.finished().map(|(at, slot)| (at, self.holds.at(slot).clone())).collect(),
-            operations: self.history.operations().iter().cloned().collect(),
+            finished: self.history.finished().map(|(at, slot)| (at, self.holds.at(slot))).collect(),
+            operations: self.history.operations().collect(),
         };
         bincode::encode_to_vec(image, config::standard()).expect("INVARIANT: a state can be written to memory")
     }
@@ -108,7 +127,7 @@ impl State {
         }
         state.assign_programs();
         state.restore_holds(image.open, image.finished);
-        image.operations.into_iter().for_each(|operation| state.history.remember(operation));
+        image.operations.into_iter().for_each(|(at, operation)| state.history.remember(at, operation));
         state.restore_unknown_deadlines();
         state.restore_session_deadlines();
         Ok(state)
@@ -116,14 +135,14 @@ impl State {
 
     fn restore_holds(&mut self, open: Vec<Hold>, finished: Vec<(Timestamp, Hold)>) {
         for hold in open {
-            let (due, serial, agent) = (hold.due, hold.serial, hold.agent);
-            let list = &mut self.agent_mut(agent).open_holds.0.clone();
-            let slot = self.holds.insert(hold, list);
-            self.agent_mut(agent).open_holds.0 = *list;
-            self.deadlines.push(Deadline { due, what: Due::Hold { serial, slot } });
+            let agent = hold.agent;
+            let mut list = self.agent_mut(agent).open_holds.0;
+            let slot = self.holds.insert(hold, &mut list);
+            self.agent_mut(agent).open_holds.0 = list;
+            self.deadlines.push_hold(slot, self.holds.at(slot));
         }
         for (at, hold) in finished {
-            let slot = self.holds.insert(hold, &mut super::hold::OpenHolds::default());
+            let slot = self.holds.insert(hold, &mut OpenHolds::default());
             self.history.finish(at, slot);
         }
     }

@@ -7,9 +7,11 @@ use super::{
     catalogue::Catalogue,
     deadline::{Deadline, Deadlines, Due},
     history::{Answered, Asked, History, Operation},
-    hold::{Hold, Holds, Slot},
+    hold::Hold,
+    holds::Holds,
     names::Names,
     session::{Session, SessionEnd},
+    slots::Slot,
     velocity::Velocity,
     window::{Weight, replace},
 };
@@ -158,14 +160,14 @@ impl State {
     ) -> Result<Option<Answered>, Failure> {
         match self.history.operation(agent, id) {
             None => Ok(None),
-            Some(operation) if operation.asked == asked => Ok(Some(operation.answered)),
+            Some(operation) if operation.deed.asked() == asked => Ok(Some(operation.deed.answered())),
             Some(_) => Err(Failure::IdReused),
         }
     }
 
-    pub(crate) fn remember(&mut self, operation: Operation) {
-        self.history.remember(operation);
-        if self.history.operations().len() > self.options.maxima.operations as usize {
+    pub(crate) fn remember(&mut self, now: Timestamp, operation: Operation) {
+        self.history.remember(now, operation);
+        if self.history.operations_count() > self.options.maxima.operations as usize {
             self.history.forget_operation();
         }
     }
@@ -226,23 +228,35 @@ impl State {
 
     /// A hold is over: what it does not weigh any more is booked, and it becomes history.
     pub(crate) fn finish(&mut self, now: Timestamp, slot: Slot, status: HoldStatus) {
+        self.finish_with(now, slot, status, |_| ());
+    }
+
+    /// Changes a hold and finishes it, and books both as one.
+    pub(crate) fn finish_with(
+        &mut self,
+        now: Timestamp,
+        slot: Slot,
+        status: HoldStatus,
+        change: impl FnOnce(&mut Hold),
+    ) {
         let inside = self.inside(self.holds.at(slot));
-        let before = self.holds.at(slot).weight(inside);
-        let agent_index = self.holds.at(slot).agent;
+        let hold = self.holds.at_mut(slot);
+        let (before, agent_index) = (hold.weight(inside), hold.agent);
+        change(hold);
         let agent = self.agents.get_mut(agent_index.0 as usize).expect("INVARIANT: a hold has an agent");
         self.holds.finish(slot, status, &mut agent.open_holds.0);
         let hold = self.holds.at(slot);
         if !hold.from_deposit {
             book(agent, hold, now, before, hold.weight(inside));
         }
-        let (session, due) = (hold.session, hold.due);
+        let (session, due) = (hold.session, hold.due());
         if hold.from_deposit
             && let Some(session) = agent.session_mut(session)
         {
             session.open_charges -= 1;
         }
         self.let_session_go(now, agent_index, session, |session| session.envelope().is_none());
-        self.outdate_hold(due);
+        self.deadlines.outdate_hold(due, &self.holds);
         self.history.finish(now, slot);
         if self.history.finished_count() > self.options.maxima.finished_holds as usize {
             self.forget_hold(now);
@@ -269,15 +283,6 @@ impl State {
         }
     }
 
-    /// A hold does not expire at `due` any more.
-    pub(crate) fn outdate_hold(&mut self, due: Timestamp) {
-        let holds = &self.holds;
-        self.deadlines.outdate(due, |deadline| match deadline.what {
-            Due::Hold { serial, slot } => holds.expiring(serial, slot, deadline.due).is_some(),
-            Due::Unknown(_) | Due::Session(..) => true,
-        });
-    }
-
     /// Forgets the oldest hold that is over.
     pub(crate) fn forget_hold(&mut self, now: Timestamp) {
         if let Some(slot) = self.history.forget_hold() {
@@ -302,7 +307,7 @@ impl State {
         let deposit = session.envelope().and_then(|envelope| self.holds.find(agent, envelope.deposit));
         let Some(deposit) = deposit.filter(|slot| self.holds.at(*slot).is_open()) else { return };
         self.change(now, deposit, |hold| {
-            hold.amount = hold.amount.min(hold.captured.saturating_add(inside));
+            hold.resize(hold.amount().min(hold.captured().saturating_add(inside)));
         });
         if charges == 0 {
             self.finish(now, deposit, if captured { HoldStatus::Captured } else { HoldStatus::Voided });
@@ -363,7 +368,7 @@ pub(crate) fn book(agent: &mut Agent, hold: &Hold, now: Timestamp, before: Weigh
         return;
     }
     agent.windows.book(hold.placed_at, now, before, after);
-    agent.service_mut(hold.protocol, hold.service).windows.book(hold.placed_at, now, before, after);
+    agent.service_mut(hold.protocol, hold.service()).windows.book(hold.placed_at, now, before, after);
     if let Some(wallet) = hold.wallet.and_then(|position| agent.wallets.get_mut(position as usize)) {
         wallet.windows.book(hold.placed_at, now, before, after);
     }
