@@ -116,7 +116,7 @@ fn rebuild_all(store: &dyn Store, options: &kernel::Options) -> Result<Vec<(Stat
 }
 
 fn rebuild_one(store: &dyn Store, shard: ShardId, options: &kernel::Options) -> Result<(State, Replayed), OpenError> {
-    let rebuild = std::panic::AssertUnwindSafe(|| rebuild(store, shard, options, None));
+    let rebuild = std::panic::AssertUnwindSafe(|| rebuild(store, shard, options));
     match std::panic::catch_unwind(rebuild) {
         Ok(result) => Ok(result?),
         Err(_) => Err(OpenError::Panicked { shard }),

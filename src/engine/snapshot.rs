@@ -1,10 +1,13 @@
 //! Writes a shard's state down now and then, so that recovery need not replay everything.
 //!
-//! It folds the durable journal into a state of its own, so the worker that serves the shard never stalls for it.
+//! It folds the durable journal into a state of its own, so the worker that serves the shard never stalls for it. Folding costs
+//! what deciding costs without the rules, so it is done at leisure: see [`Pace`].
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufWriter, Read, Write},
     sync::{Arc, atomic::Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
 use crossbeam::channel::Receiver;
@@ -13,7 +16,7 @@ use thiserror::Error;
 use super::shared::Shared;
 use crate::{
     journal::{
-        Position, ReplayError, Replayed, Sequence, Store, StoreError, codec::visit_events, read_snapshot, replay,
+        Position, ReplayError, Replayed, Store, StoreError, codec::visit_events, read_snapshot, replay, replay_until,
         write_snapshot,
     },
     kernel::{self, ShardId, State, state::ImageError},
@@ -21,6 +24,13 @@ use crate::{
 
 /// How many snapshots wait to be written.
 pub(super) const SNAPSHOTS_WAITING_MAX: usize = 16;
+
+/// How long a snapshot is worked on without a rest.
+const STRETCH: Duration = Duration::from_micros(500);
+/// How many times as long it rests then.
+const REST_SHARE: u32 = 7;
+/// How much of a state is written at a time.
+const WRITE_BYTES: usize = 16 * 1024;
 
 /// Why the state of a shard cannot be rebuilt from its store.
 #[derive(Debug, Error)]
@@ -46,22 +56,24 @@ pub enum RebuildError {
     },
 }
 
-/// The state of a shard as its journal tells it, from the newest snapshot on, up to and including record `end`, which ends
-/// a group. `options` are those that a shard without a record begins with.
+/// The state of a shard as its whole journal tells it, from the newest snapshot on. `options` are those that a shard without
+/// a record begins with.
 pub(super) fn rebuild(
     store: &dyn Store,
     shard: ShardId,
     options: &kernel::Options,
-    end: Option<Sequence>,
 ) -> Result<(State, Replayed), RebuildError> {
-    let (position, mut state) = load(store, shard)?.unwrap_or_else(|| (Position::START, State::new(options.clone())));
-    let replayed = replay(store, shard, position, &mut |sequence, payload| {
-        if end.is_none_or(|end| sequence <= end) {
-            visit_events(payload, &mut |moment, event| state.apply(moment, &event))?;
-        }
+    let (position, mut state) = begin(store, shard, options)?;
+    let replayed = replay(store, shard, position, &mut |_, payload| {
+        visit_events(payload, &mut |moment, event| state.apply(moment, &event))?;
         Ok(())
     })?;
     Ok((state, replayed))
+}
+
+/// The state that the newest snapshot is of, or an empty one.
+fn begin(store: &dyn Store, shard: ShardId, options: &kernel::Options) -> Result<(Position, State), RebuildError> {
+    Ok(load(store, shard)?.unwrap_or_else(|| (Position::START, State::new(options.clone()))))
 }
 
 fn load(store: &dyn Store, shard: ShardId) -> Result<Option<(Position, State)>, RebuildError> {
@@ -98,7 +110,8 @@ impl Snapshotter {
     /// Writes until the committer is gone.
     pub(super) fn run(self) {
         while let Ok((shard, position)) = self.asked.recv() {
-            self.write(shard, position);
+            let mut pace = Pace { begun: Instant::now(), asked: &self.asked };
+            self.write(shard, position, &mut || pace.rest());
         }
     }
 
@@ -106,13 +119,13 @@ impl Snapshotter {
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn write_asked(&self) {
         while let Ok((shard, position)) = self.asked.try_recv() {
-            self.write(shard, position);
+            self.write(shard, position, &mut || {});
         }
     }
 
-    fn write(&self, shard: ShardId, position: Position) {
+    fn write(&self, shard: ShardId, position: Position, rest: &mut dyn FnMut()) {
         let commits = &self.shared.commits;
-        match self.snapshot(shard, position) {
+        match self.snapshot(shard, position, rest) {
             Ok(()) => {
                 self.shared.gauges(shard).snapshot.store(position.sequence.0, Ordering::Relaxed);
                 commits.snapshots.fetch_add(1, Ordering::Relaxed);
@@ -123,12 +136,75 @@ impl Snapshotter {
         }
     }
 
-    fn snapshot(&self, shard: ShardId, position: Position) -> Result<(), SnapshotError> {
-        let options = &self.shared.options.kernel;
-        let (state, _) = rebuild(&*self.store, shard, options, Some(position.sequence))?;
-        let mut writer = write_snapshot(&*self.store, shard, position)?;
-        writer.write_all(&state.image())?;
-        writer.finish()?;
+    fn snapshot(&self, shard: ShardId, position: Position, rest: &mut dyn FnMut()) -> Result<(), SnapshotError> {
+        let state = self.fold(shard, position, rest)?;
+        let writer = Resting { writer: write_snapshot(&*self.store, shard, position)?, rest };
+        let mut writer = BufWriter::with_capacity(WRITE_BYTES, writer);
+        state.write_image(&mut writer)?;
+        writer.into_inner().map_err(io::IntoInnerError::into_error)?.writer.finish()?;
         Ok(self.store.anchor(&[(shard, position)])?)
+    }
+
+    /// The state after `position`, which ends a group.
+    fn fold(&self, shard: ShardId, position: Position, rest: &mut dyn FnMut()) -> Result<State, RebuildError> {
+        let (start, mut state) = begin(&*self.store, shard, &self.shared.options.kernel)?;
+        replay_until(&*self.store, shard, start, position.sequence, &mut |_, payload| {
+            visit_events(payload, &mut |moment, event| state.apply(moment, &event))?;
+            rest();
+            Ok(())
+        })?;
+        Ok(state)
+    }
+}
+
+/// Keeps a snapshot from taking the processor from the workers: it works in short stretches, and rests seven times as long after
+/// each. It rests less where others wait, so that recovery never has too much to replay.
+struct Pace<'a> {
+    /// The stretch.
+    begun: Instant,
+    asked: &'a Receiver<(ShardId, Position)>,
+}
+
+impl Pace<'_> {
+    fn rest(&mut self) {
+        let worked = self.begun.elapsed();
+        if worked >= STRETCH {
+            thread::sleep(rest_after(worked, self.asked.len()));
+            self.begun = Instant::now();
+        }
+    }
+}
+
+fn rest_after(worked: Duration, waiting: usize) -> Duration {
+    worked * (REST_SHARE >> waiting.min(SNAPSHOTS_WAITING_MAX))
+}
+
+/// Rests after each piece it has written.
+struct Resting<'r, W> {
+    writer: W,
+    rest: &'r mut dyn FnMut(),
+}
+
+impl<W: Write> Write for Resting<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.writer.write(bytes);
+        (self.rest)();
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_wait_the_less_it_rests() {
+        for (waiting, expected_us) in [(0, 3500), (1, 1500), (2, 500), (3, 0), (SNAPSHOTS_WAITING_MAX, 0), (1000, 0)] {
+            assert_eq!(rest_after(STRETCH, waiting), Duration::from_micros(expected_us), "{waiting} wait");
+        }
     }
 }

@@ -56,6 +56,20 @@ fn written() -> (Arc<MemoryStore>, Groups) {
     (store, [1, 2, 5, 6, 9].into_iter().zip(payloads).collect())
 }
 
+#[test]
+fn a_replay_ends_where_it_is_told_to() {
+    let (store, groups) = written();
+    for count in 1..=groups.len() {
+        let (mut found, end) = (Vec::new(), Sequence(groups[count - 1].0));
+        let replayed = replay_until(&*store, SHARD, Position::START, end, &mut |sequence, payload| {
+            found.push((sequence.0, payload.to_vec()));
+            Ok(())
+        });
+        assert_eq!(replayed.unwrap().end.sequence, end);
+        assert!(found == groups[..count]);
+    }
+}
+
 fn change(store: &MemoryStore, sequence: u64, change: impl FnOnce(&mut Vec<u8>)) {
     let changed = |records: &mut MemoryRecords| {
         let record = records.get_mut(&Sequence(sequence)).unwrap();
@@ -118,7 +132,7 @@ fn a_replay_after_a_snapshot_begins_there() {
 fn walk_positions(store: &MemoryStore, positions: &mut Vec<Position>) {
     let mut passed = |position| {
         positions.push(position);
-        Ok(())
+        Ok(std::ops::ControlFlow::Continue(()))
     };
     super::replay::walk(store, SHARD, Position::START, &mut |_, _| Ok(()), &mut passed).unwrap();
 }

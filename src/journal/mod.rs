@@ -27,7 +27,7 @@ mod writer;
 
 pub use memory::MemoryStore;
 pub use position::{ChainHash, Position, Sequence};
-pub use replay::{GroupVisitor, ReplayError, Replayed, TornReason, TornTail, VisitError, replay};
+pub use replay::{GroupVisitor, ReplayError, Replayed, TornReason, TornTail, VisitError, replay, replay_until};
 #[cfg(feature = "sled")]
 pub use sled::{SledOpenError, SledOptions, SledStore};
 pub use snapshot::{SnapshotReader, SnapshotWriter, read_snapshot, write_snapshot};

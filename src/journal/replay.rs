@@ -167,29 +167,44 @@ pub fn replay(
     after: Position,
     visit: &mut GroupVisitor<'_>,
 ) -> Result<Replayed, ReplayError> {
-    walk(store, shard, after, visit, &mut |_| Ok(()))
+    walk(store, shard, after, visit, &mut |_| Ok(ControlFlow::Continue(())))
 }
 
-/// A replay that also shows the position after each sound record.
+/// A replay of a journal that is being written, which ends with a record that is known to be durable and to end its group.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_until(
+    store: &dyn Store,
+    shard: ShardId,
+    after: Position,
+    end: Sequence,
+    visit: &mut GroupVisitor<'_>,
+) -> Result<Replayed, ReplayError> {
+    let mut passed = |position: Position| {
+        let goes_on = position.sequence < end;
+        Ok(if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    };
+    walk(store, shard, after, visit, &mut passed)
+}
+
+/// A replay that also shows the position after each sound record, and ends where it is told to.
 pub(super) fn walk(
     store: &dyn Store,
     shard: ShardId,
     after: Position,
     visit: &mut GroupVisitor<'_>,
-    passed: &mut dyn FnMut(Position) -> Result<(), ReplayError>,
+    passed: &mut dyn FnMut(Position) -> Result<ControlFlow<()>, ReplayError>,
 ) -> Result<Replayed, ReplayError> {
     check_anchor(store, shard)?;
     let mut walk = Walk::new(shard, after);
     let mut failure = None;
     store.read(shard, walk.from(), &mut |sequence, bytes| {
         let step = walk.step(sequence, bytes, visit).and_then(|()| passed(walk.last));
-        step.map_or_else(
-            |error| {
-                failure = Some(error);
-                ControlFlow::Break(())
-            },
-            ControlFlow::Continue,
-        )
+        step.unwrap_or_else(|error| {
+            failure = Some(error);
+            ControlFlow::Break(())
+        })
     })?;
     match failure {
         Some(error) => Err(error),

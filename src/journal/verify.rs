@@ -1,6 +1,6 @@
 //! Proves a shard's journal from its first record to its last, and that its snapshot belongs to it.
 
-use std::io;
+use std::{io, ops::ControlFlow};
 
 use thiserror::Error;
 
@@ -64,7 +64,7 @@ pub fn verify(
         if position.sequence.0.is_multiple_of(PROGRESS_RECORDS) {
             progress(position.sequence.0);
         }
-        check_snapshot(shard, snapshot, position)
+        check_snapshot(shard, snapshot, position).map(ControlFlow::Continue)
     };
     let journal = walk(store, shard, Position::START, visit, &mut passed)?;
     progress(journal.records);
