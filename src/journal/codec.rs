@@ -1,7 +1,7 @@
 //! What the bytes of a group mean: the events of one shard, turn by turn.
 //!
-//! A payload is one or more sections, one after the other: `moment, count, event × count`, in bincode 2 (`standard`). A
-//! section holds what happened in one turn, whose moment all its events share. Since a section says where it ends, the
+//! A payload is one or more sections, one after the other: `moment, count, event × count`; moment and count are in bincode 2
+//! (`standard`), an event has [bytes of its own](super::event). A section holds what happened in one turn, whose moment all its events share. Since a section says where it ends, the
 //! payloads of consecutive turns put one after the other are a payload again, and several turns fit into one record.
 
 use bincode::{
@@ -10,11 +10,15 @@ use bincode::{
 };
 use thiserror::Error;
 
-use super::writer::GROUP_BYTES_MAX;
+use super::{
+    bytes::Reader,
+    event::{self, Context},
+    writer::GROUP_BYTES_MAX,
+};
 use crate::kernel::{Event, Timestamp};
 
-/// The encoding of events. No event is longer than the group that holds it, so a damaged length cannot ask for more memory.
-const ENCODING: Configuration<LittleEndian, Varint, Limit<GROUP_BYTES_MAX>> =
+/// The encoding of what has no form of its own. No event is longer than the group that holds it, so a damaged length cannot ask for more memory.
+pub(super) const ENCODING: Configuration<LittleEndian, Varint, Limit<GROUP_BYTES_MAX>> =
     standard().with_limit::<GROUP_BYTES_MAX>();
 
 /// The most bytes that the moment and the count of a section take.
@@ -46,26 +50,28 @@ pub enum CodecError {
 pub struct Section {
     events: Vec<u8>,
     count: u32,
+    context: Context,
     kept_bytes: usize,
     kept_count: u32,
+    kept_context: Context,
 }
 
 impl Section {
     /// Adds an event, to be kept or taken back.
     pub fn write(&mut self, event: &Event) {
-        bincode::encode_into_std_write(event, &mut self.events, standard()).expect("memory takes every event");
+        event::write(event, &mut self.context, &mut self.events);
         self.count += 1;
     }
 
     /// What was written stays.
     pub fn keep(&mut self) {
-        (self.kept_bytes, self.kept_count) = (self.events.len(), self.count);
+        (self.kept_bytes, self.kept_count, self.kept_context) = (self.events.len(), self.count, self.context);
     }
 
     /// What was written since the last [`keep`](Self::keep) is gone.
     pub fn take_back(&mut self) {
         self.events.truncate(self.kept_bytes);
-        self.count = self.kept_count;
+        (self.count, self.context) = (self.kept_count, self.kept_context);
     }
 
     /// Appends the section with what was kept to a payload and begins a new one; says how many bytes it took. Nothing is
@@ -79,7 +85,8 @@ impl Section {
         bincode::encode_into_std_write((moment, self.count), payload, standard()).expect("memory takes every header");
         payload.extend_from_slice(&self.events);
         self.events.clear();
-        (self.count, self.kept_bytes, self.kept_count) = (0, 0, 0);
+        (self.count, self.context) = (0, Context::default());
+        self.keep();
         payload.len() - start
     }
 
@@ -107,26 +114,22 @@ impl Section {
 /// # Errors
 /// [`CodecError`]. Events before the damage were visited; what was made of them must not be used.
 pub fn visit_events(payload: &[u8], visit: &mut dyn FnMut(Timestamp, Event)) -> Result<(), CodecError> {
-    let mut offset = 0;
-    while offset < payload.len() {
-        let start = offset;
-        let (moment, count): (Timestamp, u32) = decode(payload, &mut offset)?;
+    let mut reader = Reader::new(payload);
+    while reader.left() > 0 {
+        let offset = payload.len() - reader.left();
+        let (moment, count): (Timestamp, u32) =
+            reader.encoded().map_err(|source| CodecError::Malformed { offset, source })?;
         if count == 0 {
-            return Err(CodecError::Empty { offset: start });
+            return Err(CodecError::Empty { offset });
         }
+        let mut context = Context::default();
         for _ in 0..count {
-            visit(moment, decode(payload, &mut offset)?);
+            let offset = payload.len() - reader.left();
+            let event = event::read(&mut reader, &mut context);
+            visit(moment, event.map_err(|source| CodecError::Malformed { offset, source })?);
         }
     }
     Ok(())
-}
-
-fn decode<T: bincode::Decode<()>>(payload: &[u8], offset: &mut usize) -> Result<T, CodecError> {
-    let rest = payload.get(*offset..).unwrap_or_default();
-    let (value, length) = bincode::decode_from_slice(rest, ENCODING)
-        .map_err(|source| CodecError::Malformed { offset: *offset, source })?;
-    *offset += length;
-    Ok(value)
 }
 
 #[cfg(test)]

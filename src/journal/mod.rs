@@ -7,11 +7,13 @@
 //!
 //! What the bytes mean is [`codec`]'s alone. Deliberately absent here: threads, time, and when to commit.
 
+mod bytes;
 pub mod codec;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod damage;
+mod event;
 #[cfg(test)]
 mod loss;
 pub mod memory;
