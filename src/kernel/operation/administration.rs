@@ -4,12 +4,7 @@ use crate::kernel::{
     AgentIndex, Amount, Event, Failure, KeyId, Options, Outcome, Timestamp,
     event::AgentCreated,
     request::{AgentStatus, CreateAgent, KeySource, UpdateAgent, WalletSource},
-    state::{
-        State,
-        agent::{Agent, Wallet},
-        rebuilt::Rebuilt,
-        window::{Weight, Windows},
-    },
+    state::{State, agent::Agent, wallet::Wallet, window::Weight},
 };
 
 /// The longest text in the description of an agent, a wallet or a key, in bytes.
@@ -21,10 +16,10 @@ impl State {
     pub(crate) fn create_agent(&self, asked: &CreateAgent<'_>, events: &mut Vec<Event>) -> Result<Outcome, Failure> {
         short(asked.name, "name")?;
         short(asked.agent_type, "agentType")?;
-        if let Some(index) = self.by_id.get(&asked.id) {
-            let agent = self.agent(*index)?;
-            let same = *agent.name == *asked.name && *agent.agent_type == *asked.agent_type;
-            return if same { Ok(Outcome::AgentCreated(*index)) } else { Err(Failure::IdReused) };
+        if let Some(index) = self.agents.find(asked.id) {
+            let agent = self.agent(index)?;
+            let same = agent.name() == asked.name && agent.agent_type() == asked.agent_type;
+            return if same { Ok(Outcome::AgentCreated(index)) } else { Err(Failure::IdReused) };
         }
         full("agents of the shard", self.agents.len(), self.options.maxima.agents)?;
         events.push(Event::AgentCreated(Box::new(AgentCreated {
@@ -39,30 +34,11 @@ impl State {
 
     pub(crate) fn agent_created(&mut self, now: Timestamp, event: &AgentCreated) {
         let index = AgentIndex(self.agents.len() as u32);
-        let before = self.by_id.insert(event.id, index);
-        assert!(before.is_none(), "INVARIANT: an agent is created once");
-        self.agents.push(Agent {
-            id: event.id,
-            name: event.name.clone(),
-            agent_type: event.agent_type.clone(),
-            status: event.status,
-            created_at: now,
-            windows: Windows::default(),
-            services: Vec::new(),
-            wallets: Vec::new(),
-            sessions: Vec::new(),
-            sessions_opened: 0,
-            velocities: Vec::new(),
-            unknown: Vec::new(),
-            unattributed: Amount::ZERO,
-            denied: 0,
-            own_lease: event.lease,
-            lease_amount: Amount::ZERO,
-            lease_count: 0,
-            armed_in: 0,
-            open_holds: Rebuilt::default(),
-            program: Rebuilt(self.catalogue.program_of(event.id)),
-        });
+        assert!(self.agents.find(event.id).is_none(), "INVARIANT: an agent is created once");
+        let mut agent = Agent::new(event.id, event.status, &event.name, &event.agent_type, now);
+        agent.own_lease = event.lease;
+        agent.program.0 = self.catalogue.program_of(event.id);
+        self.agents.push(agent);
         self.refresh(index);
     }
 
@@ -92,7 +68,7 @@ impl State {
         agent.status = status.unwrap_or(agent.status);
         agent.own_lease = lease.or(agent.own_lease);
         if let Some(name) = name {
-            agent.name = name.into();
+            agent.rename(name);
         }
         self.refresh(index);
     }
@@ -118,7 +94,7 @@ impl State {
         if wallet.allowed_days > 0b111_1111 {
             return Err(Failure::Invalid { field: "allowedDays", expected: "days from Mon to Sun" });
         }
-        if !agent.wallets.iter().any(|known| known.source.id == wallet.id) {
+        if !agent.wallets.iter().any(|known| known.id() == wallet.id) {
             full("wallets of the agent", agent.wallets.len(), self.options.maxima.wallets_per_agent.min(255))?;
         }
         events.push(Event::WalletPut(index, Box::new(wallet.clone())));
@@ -127,20 +103,13 @@ impl State {
 
     pub(crate) fn wallet_put(&mut self, index: AgentIndex, source: &WalletSource) {
         let agent = self.agent_mut(index);
-        match agent.wallets.iter_mut().find(|wallet| wallet.source.id == source.id) {
-            Some(wallet) => {
-                if source.balance.is_some() {
-                    let Weight { spent, .. } = wallet.windows.total();
-                    wallet.spent_when_told = spent;
-                }
-                let balance = source.balance.or(wallet.source.balance);
-                wallet.source = WalletSource { balance, ..source.clone() };
-            }
-            None => agent.wallets.push(Wallet {
-                source: source.clone(),
-                windows: Windows::default(),
-                spent_when_told: Amount::ZERO,
-            }),
+        let known = agent.wallets.iter().position(|wallet| wallet.id() == source.id);
+        let position = known.unwrap_or(agent.wallets.len());
+        let Weight { spent, .. } = agent.wallet_windows(position).total();
+        let wallet = Wallet::new(source, agent.wallets.get(position), spent);
+        match agent.wallets.get_mut(position) {
+            Some(place) => *place = wallet,
+            None => agent.wallets.push(wallet),
         }
         self.refresh(index);
     }
@@ -190,7 +159,7 @@ impl State {
         let riders_last = |options: &Options| (options.lease.hold_max, options.grace);
         if riders_last(options) != riders_last(&self.options) {
             // A crash that loses this event must not be followed by longer holds that rode on the lease.
-            self.agents.iter_mut().for_each(|agent| agent.armed_in = 0);
+            self.agents.iter_mut().for_each(|(_, agent)| agent.armed_in = 0);
         }
         let forgets_otherwise = options.session_kept != self.options.session_kept;
         self.options = options.clone();

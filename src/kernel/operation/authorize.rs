@@ -13,13 +13,7 @@ use crate::kernel::{
     event::{Approved, Denied, SessionKind, SessionOpened},
     outcome::{Approval, Denial},
     request::{Authorize, Intent},
-    state::{
-        State,
-        agent::{Agent, Wallet},
-        hold::Hold,
-        session::Session,
-        window::Weight,
-    },
+    state::{State, agent::Agent, hold::Hold, session::Session, window::Weight},
 };
 
 /// The longest resource, in bytes.
@@ -98,7 +92,7 @@ impl State {
         fingerprint: u64,
         events: &mut Vec<Event>,
     ) -> Approval {
-        let agent = &self.agents[index.0 as usize];
+        let agent = self.agents.get(index).expect("INVARIANT: the payment of an agent was checked");
         let (recipient, service) = self.meet(payee, events);
         let draws = payment.draws();
         let life = self.life(now, agent, asked, payment.join);
@@ -138,7 +132,7 @@ impl State {
             }
         };
         let wallet = if draws { None } else { payment.wallet };
-        let available = wallet.and_then(|position| agent.wallets.get(position)).and_then(Wallet::available);
+        let available = wallet.and_then(|position| agent.available(position));
         let lease = self.lease(index);
         let deposit = matches!(payment.join, Join::Deposit);
         let rides = !deposit && life <= self.options.lease.hold_max && !lease.amount.is_zero() && lease.count > 0;
@@ -179,9 +173,9 @@ impl State {
     pub(crate) fn approved(&mut self, now: Timestamp, event: &Approved) {
         let (serial, incarnation) = (self.serial, self.incarnation);
         self.serial += 1;
-        let agent = self.agents.get_mut(event.agent.0 as usize).expect("INVARIANT: events speak of agents that exist");
-        let wallet = event.wallet.and_then(|position| agent.wallets.get(usize::from(position)));
-        let available = wallet.and_then(Wallet::available).map(|available| available.saturating_sub(event.amount));
+        let agent = self.agents.get_mut(event.agent).expect("INVARIANT: events speak of agents that exist");
+        let available = event.wallet.and_then(|position| agent.available(usize::from(position)));
+        let available = available.map(|available| available.saturating_sub(event.amount));
         let hold = Hold::placed(event, serial, now, self.options.grace, available);
         let weight = hold.weight(Amount::ZERO);
         let slot = self.holds.insert(hold, &mut agent.open_holds.0);
@@ -193,10 +187,10 @@ impl State {
         if !event.from_deposit {
             crate::kernel::state::book(agent, self.holds.at(slot), now, Weight::default(), weight);
         }
-        let service = agent.service_mut(event.protocol, event.service);
+        let service = agent.activity_mut().service_mut(event.protocol, event.service);
         service.calls += u64::from(!event.deposit);
         service.last_at = now;
-        State::count_calls(agent, now, 1);
+        agent.count_calls(now, 1);
         if event.arms {
             agent.armed_in = incarnation;
         }
@@ -209,7 +203,7 @@ impl State {
 
     pub(crate) fn denied(&mut self, now: Timestamp, event: &Denied) {
         let agent = self.agent_mut(event.agent);
-        agent.denied += u64::from(event.count);
+        agent.activity_mut().denied += u64::from(event.count);
         State::touch(agent, event.session, now);
     }
 
@@ -319,12 +313,12 @@ impl State {
                 maxima.open_holds_per_agent,
             ),
             (
-                begins && agent.sessions.len() >= maxima.sessions_per_agent as usize,
+                begins && agent.sessions().len() >= maxima.sessions_per_agent as usize,
                 "sessions of the agent",
                 maxima.sessions_per_agent,
             ),
             (
-                new_service && agent.services.len() >= maxima.services_per_agent as usize,
+                new_service && agent.activity().services.len() >= maxima.services_per_agent as usize,
                 "services of the agent",
                 maxima.services_per_agent,
             ),

@@ -31,7 +31,7 @@ impl State {
         }
         let captured = match self.holds.find(index, asked.id) {
             Some(slot) => self.capture_effect(slot, asked.amount, asked.last),
-            None if agent.unknown.is_empty() => return Err(Failure::UnknownAuthorization),
+            None if agent.unknown().is_empty() => return Err(Failure::UnknownAuthorization),
             None => lost_effect(agent.unknown_amount(), asked.amount),
         };
         events.push(Event::Captured(CaptureBooked {
@@ -118,7 +118,7 @@ impl State {
             None => {
                 let weight = Weight { used: amount, spent: amount };
                 let hold = self.holds.at(slot);
-                if let Some(agent) = self.agents.get_mut(hold.agent.0 as usize) {
+                if let Some(agent) = self.agents.get_mut(hold.agent) {
                     book(agent, hold, now, Weight::default(), weight);
                 }
             }
@@ -134,11 +134,14 @@ impl State {
         let agent = self.agent_mut(index);
         let drawn = agent.draw_unknown(amount);
         let weight = Weight { used: amount, spent: amount };
-        agent.windows.book(now, now, Weight::default(), weight);
-        for wallet in &mut agent.wallets {
-            wallet.windows.book(now, now, Weight::default(), weight);
+        let wallets = agent.wallets.len();
+        let activity = agent.activity_mut();
+        activity.windows.book(now, now, Weight::default(), weight);
+        for position in 0..wallets {
+            activity.wallet_mut(position).book(now, now, Weight::default(), weight);
         }
-        agent.unattributed = agent.unattributed.saturating_add(amount);
+        let lost = activity.lost_mut();
+        lost.unattributed = lost.unattributed.saturating_add(amount);
         lost_effect(drawn, amount)
     }
 }

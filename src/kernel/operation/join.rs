@@ -77,6 +77,6 @@ impl<'s> Join<'s> {
             let its_payee = session.envelope().map(|envelope| (envelope.recipient, envelope.service));
             session.is_open() && session.name.is_empty() && its_payee.is_some() && its_payee == payee && fits(session)
         };
-        agent.sessions.iter().find(unnamed).map(Join::Name)
+        agent.sessions().iter().find(unnamed).map(Join::Name)
     }
 }

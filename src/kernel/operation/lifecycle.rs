@@ -4,7 +4,7 @@ use crate::kernel::{
     AgentIndex, Event, Timestamp,
     state::{
         State,
-        agent::UnknownHold,
+        activity::UnknownHold,
         deadline::{Deadline, Due},
     },
 };
@@ -39,11 +39,11 @@ impl State {
                 Some(Event::Expired(hold.agent, hold.id))
             }
             Due::Unknown(agent) => {
-                let unknown = &self.agents.get(agent.0 as usize)?.unknown;
+                let unknown = self.agents.get(agent)?.unknown();
                 unknown.iter().any(|unknown| unknown.until <= deadline.due).then_some(Event::UnknownExpired(agent))
             }
             Due::Session(agent, number) => {
-                let session = self.agents.get_mut(agent.0 as usize)?.session_mut(number)?;
+                let session = self.agents.get_mut(agent)?.session_mut(number)?;
                 let due = session.forgotten_at(self.options.session_kept);
                 if due > deadline.due {
                     self.deadlines.push(Deadline { due, ..*deadline });
@@ -58,7 +58,7 @@ impl State {
     }
 
     pub(crate) fn unknown_expired(&mut self, now: Timestamp, agent: AgentIndex) {
-        self.agent_mut(agent).unknown.retain(|unknown| unknown.until > now);
+        self.agent_mut(agent).activity_mut().lost_mut().unknown.retain(|unknown| unknown.until > now);
     }
 
     pub(crate) fn history_forgotten(&mut self, now: Timestamp, holds: u32, operations: u32) {
@@ -94,15 +94,16 @@ impl State {
             return;
         }
         let (amount, count) = (agent.lease_amount, agent.lease_count);
-        let full = agent.unknown.len() >= UNKNOWN_HOLDS_MAX;
-        match agent.unknown.last_mut() {
+        let unknown = &mut agent.activity_mut().lost_mut().unknown;
+        let full = unknown.len() >= UNKNOWN_HOLDS_MAX;
+        match unknown.last_mut() {
             Some(last) if full => {
                 last.amount = last.amount.saturating_add(amount);
                 last.until = last.until.max(until);
             }
-            _ => agent.unknown.push(UnknownHold { amount, until }),
+            _ => unknown.push(UnknownHold { amount, until }),
         }
-        State::count_calls(agent, now, count);
+        agent.count_calls(now, count);
         self.deadlines.push(Deadline { due: until, what: Due::Unknown(index) });
     }
 }

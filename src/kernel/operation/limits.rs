@@ -8,10 +8,11 @@ use crate::kernel::{
     reason::{Reason, Reasons},
     request::AgentStatus,
     state::{
-        agent::{Agent, Wallet},
+        agent::Agent,
         hold::Hold,
         session::Session,
-        window::Calendar,
+        wallet::Wallet,
+        window::{Calendar, Windows},
     },
 };
 
@@ -59,19 +60,19 @@ pub(crate) fn check(
     let verdict = Verdict { violations: Vec::new(), remaining: None, reasons: Reasons::default() };
     let mut check = Check { agent, payment, now, unknown: agent.unknown_amount(), verdict };
     check.status();
-    let wallet = payment.wallet.and_then(|position| agent.wallets.get(position));
+    let wallet = payment.wallet.and_then(|at| Some((agent.wallets.get(at)?, agent.wallet_windows(at))));
     if payment.draws() {
         check.envelope();
     } else {
-        check.wallet(wallet, options);
+        check.wallet(wallet.map(|(wallet, _)| wallet), options);
         check.session_open();
     }
     for rule in program.rules() {
         check.rule(rule);
     }
-    if let (false, Some(wallet)) = (payment.draws(), wallet) {
-        check.wallet_windows(wallet);
-        check.balance(wallet);
+    if let (false, Some((wallet, windows))) = (payment.draws(), wallet) {
+        check.wallet_windows(wallet, windows);
+        check.balance(wallet, windows);
     }
     if program.denies_all() {
         check.violate(ViolationKind::Unreadable, Measure::None, Measure::None);
@@ -117,10 +118,10 @@ impl Check<'_> {
             }
             return;
         };
-        if wallet.source.frozen {
+        if wallet.is_frozen() {
             self.violate(ViolationKind::WalletFrozen, Measure::None, Measure::None);
         }
-        if let Some(cap) = wallet.source.limit_per_payment {
+        if let Some(cap) = wallet.limits().per_payment {
             self.per_payment(ViolationKind::WalletPerPayment, cap, Reason::WalletLimits);
         }
         if !wallet.allows_time(self.now) {
@@ -181,7 +182,7 @@ impl Check<'_> {
             Rule::SessionDuration { max } => self.session_duration(kind, *max),
             Rule::WindowLimit { window, cap } => {
                 if !payment.draws() {
-                    let current = self.after(self.agent.windows.used(calendar(*window), self.now), self.unknown);
+                    let current = self.after(self.agent.windows().used(calendar(*window), self.now), self.unknown);
                     self.cumulative(kind, current, *cap, Reason::SpendLimits);
                 }
             }
@@ -193,8 +194,7 @@ impl Check<'_> {
             }
             Rule::Velocity { period, max_count } => {
                 if !payment.enlarges {
-                    let counter = self.agent.velocities.iter().find(|velocity| velocity.period() == *period);
-                    let current = counter.map_or(0, |velocity| velocity.count(self.now)) + 1;
+                    let current = self.agent.calls(*period, self.now) + 1;
                     self.counted(kind, current, u64::from(*max_count), Reason::Velocity);
                 }
             }
@@ -216,7 +216,7 @@ impl Check<'_> {
 
     fn concurrent_sessions(&mut self, kind: ViolationKind, max: u32) {
         if self.payment.is_deposit() {
-            let open = self.agent.sessions.iter().filter(|session| session.is_open() && session.envelope().is_some());
+            let open = self.agent.sessions().iter().filter(|session| session.is_open() && session.envelope().is_some());
             self.counted(kind, open.count() as u64 + 1, u64::from(max), Reason::SessionLimits);
         }
     }
@@ -231,18 +231,18 @@ impl Check<'_> {
         }
     }
 
-    fn wallet_windows(&mut self, wallet: &Wallet) {
+    fn wallet_windows(&mut self, wallet: &Wallet, windows: &Windows) {
         let kinds = [ViolationKind::WalletPerDay, ViolationKind::WalletPerWeek, ViolationKind::WalletPerMonth];
         for (calendar, kind) in Calendar::ALL.into_iter().zip(kinds) {
             if let Some(cap) = wallet.limit(calendar) {
-                let current = self.after(wallet.windows.used(calendar, self.now), self.unknown);
+                let current = self.after(windows.used(calendar, self.now), self.unknown);
                 self.cumulative(kind, current, cap, Reason::WalletLimits);
             }
         }
     }
 
-    fn balance(&mut self, wallet: &Wallet) {
-        if let Some(available) = wallet.available() {
+    fn balance(&mut self, wallet: &Wallet, windows: &Windows) {
+        if let Some(available) = wallet.available(windows) {
             let current = self.after(Amount::ZERO, self.unknown);
             self.cumulative(ViolationKind::Balance, current, available, Reason::Balance);
         }
@@ -255,7 +255,7 @@ impl Check<'_> {
 
     /// What may have been spent in any session or at any service, for all that is known.
     fn lost(&self) -> Amount {
-        self.unknown.saturating_add(self.agent.unattributed)
+        self.unknown.saturating_add(self.agent.unattributed())
     }
 
     /// Captured of, or held in, an envelope.

@@ -21,7 +21,7 @@ impl State {
             Query::Authorization(agent, id) => View::Authorization(Box::new(self.authorization_view(*agent, *id)?)),
             Query::Agent(agent) => View::Agent(Box::new(self.agent_view(now, *agent)?)),
             Query::Wallets(agent) => {
-                View::Wallets(self.agent(*agent)?.wallets.iter().map(|wallet| wallet.source.clone()).collect())
+                View::Wallets(self.agent(*agent)?.wallets.iter().map(|wallet| wallet.source()).collect())
             }
             Query::Budget(agent, protocol, session) => {
                 View::Budget(Box::new(self.budget_view(now, self.agent(*agent)?, *agent, *protocol, session)?))
@@ -71,21 +71,21 @@ impl State {
 
     fn agent_view(&self, now: Timestamp, index: AgentIndex) -> Result<AgentView, Failure> {
         let agent = self.agent(index)?;
-        let wallets = agent.wallets.iter().map(|wallet| WalletView {
-            source: wallet.source.clone(),
-            available: wallet.available(),
-            used: wallet.windows.all_used(now),
+        let wallets = agent.wallets.iter().enumerate().map(|(position, wallet)| WalletView {
+            source: wallet.source(),
+            available: agent.available(position),
+            used: agent.wallet_windows(position).all_used(now),
         });
         Ok(AgentView {
             id: agent.id,
             index,
-            name: agent.name.to_string(),
-            agent_type: agent.agent_type.to_string(),
+            name: agent.name().to_owned(),
+            agent_type: agent.agent_type().to_owned(),
             status: agent.status,
             lease: agent.own_lease,
             created_at: agent.created_at,
-            held: agent.windows.held(),
-            used: agent.windows.all_used(now),
+            held: agent.windows().held(),
+            used: agent.windows().all_used(now),
             wallets: wallets.collect(),
         })
     }
@@ -109,7 +109,7 @@ impl State {
         });
         let session = session.map(|session| self.session_view(now, index, session));
         let limits = self.limits_view(now, agent, protocol, used);
-        let services = || agent.services.iter().filter(|service| service.key.0 == protocol);
+        let services = || agent.activity().services.iter().filter(|service| service.key.0 == protocol);
         let left = |limit: &LimitView| match (limit.limit, limit.used) {
             (Measure::Money(cap), Measure::Money(used)) => Some(cap.saturating_sub(used)),
             _ => None,
@@ -119,8 +119,8 @@ impl State {
             limits,
             spent: services().fold(Amount::ZERO, |sum, s| sum.saturating_add(s.windows.total().spent)),
             calls: services().map(|service| service.calls).sum(),
-            held: agent.windows.held(),
-            used: agent.windows.all_used(now),
+            held: agent.windows().held(),
+            used: agent.windows().all_used(now),
             session,
         })
     }
@@ -135,7 +135,7 @@ impl State {
         session: Option<(Amount, Option<Amount>)>,
     ) -> Vec<LimitView> {
         let unknown = agent.unknown_amount();
-        let with_lost = |used: Amount| used.saturating_add(unknown).saturating_add(agent.unattributed);
+        let with_lost = |used: Amount| used.saturating_add(unknown).saturating_add(agent.unattributed());
         let money = |kind, cap: Amount, used: Amount| LimitView {
             kind,
             limit: Measure::Money(cap),
@@ -151,24 +151,23 @@ impl State {
             match rule {
                 Rule::SessionBudget { cap, .. } => limits.push(money(kind, *cap, with_lost(used_in_session))),
                 Rule::WindowLimit { window, cap } => {
-                    let used = agent.windows.used(calendar(*window), now).saturating_add(unknown);
+                    let used = agent.windows().used(calendar(*window), now).saturating_add(unknown);
                     limits.push(money(kind, *cap, used));
                 }
                 Rule::MaxPerService { window, cap } => {
-                    let used = agent.services.iter().filter(|s| s.key.0 == protocol).map(|s| match window {
+                    let used = agent.activity().services.iter().filter(|s| s.key.0 == protocol).map(|s| match window {
                         ServiceWindow::Lifetime => s.windows.total().used,
                         ServiceWindow::Calendar(window) => s.windows.used(calendar(*window), now),
                     });
                     limits.push(money(kind, *cap, with_lost(used.max().unwrap_or_default())));
                 }
                 Rule::ConcurrentSessions { max } => {
-                    let open = agent.sessions.iter().filter(|s| s.is_open() && s.envelope().is_some()).count();
+                    let open = agent.sessions().iter().filter(|s| s.is_open() && s.envelope().is_some()).count();
                     let (limit, used) = (Measure::Count(u64::from(*max)), Measure::Count(open as u64));
                     limits.push(LimitView { kind, limit, used });
                 }
                 Rule::Velocity { period, max_count } => {
-                    let counter = agent.velocities.iter().find(|velocity| velocity.period() == *period);
-                    let used = Measure::Count(counter.map_or(0, |velocity| velocity.count(now)));
+                    let used = Measure::Count(agent.calls(*period, now));
                     limits.push(LimitView { kind, limit: Measure::Count(u64::from(*max_count)), used });
                 }
                 Rule::MaxAmount { .. }
@@ -181,14 +180,15 @@ impl State {
                 | Rule::SessionDuration { .. } => {}
             }
         }
-        if let Some(wallet) = agent.wallet_for("").and_then(|position| agent.wallets.get(position)) {
+        if let Some((position, wallet)) = agent.wallet_for("").and_then(|at| Some((at, agent.wallets.get(at)?))) {
+            let windows = agent.wallet_windows(position);
             let kinds = [ViolationKind::WalletPerDay, ViolationKind::WalletPerWeek, ViolationKind::WalletPerMonth];
             for (calendar, kind) in Calendar::ALL.into_iter().zip(kinds) {
                 if let Some(cap) = wallet.limit(calendar) {
-                    limits.push(money(kind, cap, wallet.windows.used(calendar, now).saturating_add(unknown)));
+                    limits.push(money(kind, cap, windows.used(calendar, now).saturating_add(unknown)));
                 }
             }
-            if let Some(available) = wallet.available() {
+            if let Some(available) = wallet.available(windows) {
                 limits.push(money(ViolationKind::Balance, available, unknown));
             }
         }
@@ -219,7 +219,7 @@ impl State {
     }
 
     fn services_view(&self, agent: &Agent, protocol: Protocol) -> Vec<ServiceView> {
-        let of_protocol = agent.services.iter().filter(|service| service.key.0 == protocol);
+        let of_protocol = agent.activity().services.iter().filter(|service| service.key.0 == protocol);
         let named = of_protocol.filter_map(|service| service.key.1.map(|name| (name, service)));
         let view = named.map(|(name, service)| ServiceView {
             service: self.names.text(name).to_owned(),

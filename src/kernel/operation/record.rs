@@ -172,7 +172,7 @@ impl State {
         let named = agent.wallet_for(asked.wallet).or_else(|| agent.wallet_for(""));
         RecordBooked {
             agent: index,
-            booking: if agent.unknown.is_empty() { Booking::Unauthorized } else { Booking::Recovered },
+            booking: if agent.unknown().is_empty() { Booking::Unauthorized } else { Booking::Recovered },
             authorization: None,
             operation,
             amount: asked.amount,
@@ -220,7 +220,7 @@ impl State {
             }
             Protocol::X402 => match Join::x402(agent, now, asked.session, &self.options) {
                 Join::In(session) => session.number,
-                _ if agent.sessions.len() >= self.options.maxima.sessions_per_agent as usize => SessionNumber::NONE,
+                _ if agent.sessions().len() >= self.options.maxima.sessions_per_agent as usize => SessionNumber::NONE,
                 join => {
                     let number = SessionNumber(agent.sessions_opened + 1);
                     let implicit = matches!(join, Join::BeginImplicit);
@@ -242,7 +242,7 @@ impl State {
         let overage = match booked.authorization.and_then(|id| self.holds.find(booked.agent, id)) {
             Some(slot) => self.capture_effect(slot, booked.amount, !self.holds.at(slot).deposit).overage,
             None => {
-                let unknown = self.agents.get(booked.agent.0 as usize).map_or(Amount::ZERO, Agent::unknown_amount);
+                let unknown = self.agents.get(booked.agent).map_or(Amount::ZERO, Agent::unknown_amount);
                 booked.amount.saturating_sub(unknown)
             }
         };
@@ -258,9 +258,9 @@ impl State {
         // An approved charge was counted when it was approved; a deposit is no call, and what draws from it is.
         let calls = if deposit { event.calls } else { event.calls.saturating_sub(1) };
         if deposit {
-            State::count_calls(agent, now, event.calls);
+            agent.count_calls(now, event.calls);
         }
-        let service = agent.service_mut(protocol, service);
+        let service = agent.activity_mut().service_mut(protocol, service);
         service.calls += u64::from(calls);
         service.last_at = now;
     }
@@ -270,14 +270,16 @@ impl State {
         let weight = Weight { used: event.amount, spent: event.amount };
         let agent = self.agent_mut(event.agent);
         agent.draw_unknown(event.amount);
-        agent.windows.book(now, now, Weight::default(), weight);
-        if let Some(wallet) = event.wallet.and_then(|position| agent.wallets.get_mut(position as usize)) {
-            wallet.windows.book(now, now, Weight::default(), weight);
+        let known_service = agent.service(event.protocol, event.service).is_some();
+        let activity = agent.activity_mut();
+        activity.windows.book(now, now, Weight::default(), weight);
+        if let Some(position) = event.wallet {
+            activity.wallet_mut(usize::from(position)).book(now, now, Weight::default(), weight);
         }
-        let room = event.service != Some(NameId::UNKNOWN) && agent.services.len() < services_max;
-        let in_service = room || agent.service(event.protocol, event.service).is_some();
+        let room = event.service != Some(NameId::UNKNOWN) && activity.services.len() < services_max;
+        let in_service = room || known_service;
         if in_service {
-            let service = agent.service_mut(event.protocol, event.service);
+            let service = activity.service_mut(event.protocol, event.service);
             service.windows.book(now, now, Weight::default(), weight);
             service.calls += u64::from(event.calls);
             service.last_at = now;
@@ -292,9 +294,10 @@ impl State {
         };
         if !(in_service && in_session) {
             // No room for another service or session: it counts in all of them.
-            agent.unattributed = agent.unattributed.saturating_add(event.amount);
+            let lost = agent.activity_mut().lost_mut();
+            lost.unattributed = lost.unattributed.saturating_add(event.amount);
         }
-        State::count_calls(agent, now, event.calls);
+        agent.count_calls(now, event.calls);
     }
 }
 

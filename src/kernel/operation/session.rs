@@ -1,15 +1,13 @@
 //! Sessions begin, take a name, end and are forgotten.
 
 use crate::kernel::{
-    AgentIndex, Amount, Event, Failure, Outcome, Protocol, SessionNumber, Timestamp,
+    AgentIndex, Event, Failure, Outcome, Protocol, SessionNumber, Timestamp,
     event::{SessionKind, SessionOpened},
     request::CloseSession,
     state::{
         State,
         deadline::{Deadline, Due},
-        rebuilt::Rebuilt,
         session::{Session, SessionEnd},
-        window::Weight,
     },
 };
 
@@ -47,28 +45,14 @@ impl State {
             "INVARIANT: sessions are numbered in the order of opening"
         );
         agent.sessions_opened = event.number.0;
-        let session = Session {
-            number: event.number,
-            protocol: event.protocol,
-            kind: event.kind.clone(),
-            name: event.name.clone(),
-            end: SessionEnd::Open,
-            opened_at: now,
-            last_request: now,
-            weight: Weight::default(),
-            inside: Amount::ZERO,
-            released: Amount::ZERO,
-            open_charges: 0,
-            kept_by: 0,
-            awaits_deadline: Rebuilt(true),
-        };
+        let session = Session::opened(event, now);
         if matches!(event.kind, SessionKind::Implicit)
-            && let Some(previous) = agent.sessions.iter_mut().rev().find(|session| session.is_implicit())
+            && let Some(previous) = agent.sessions_mut().iter_mut().rev().find(|session| session.is_implicit())
         {
             previous.end = SessionEnd::Closed;
         }
         let due = session.forgotten_at(kept);
-        agent.sessions.push(session);
+        agent.activity_mut().sessions.push(session);
         self.deadlines.push(Deadline { due, what: Due::Session(event.agent, event.number) });
     }
 
@@ -80,7 +64,7 @@ impl State {
 
     pub(crate) fn session_closed(&mut self, now: Timestamp, agent: AgentIndex, number: SessionNumber, end: SessionEnd) {
         let Some(session) = self.agent_mut(agent).session_mut(number) else { return };
-        let (was_open, inside, envelope) = (session.is_open(), session.inside, session.envelope());
+        let (was_open, inside, envelope) = (session.is_open(), session.inside, session.envelope().copied());
         if was_open {
             session.end = end;
         }
@@ -97,6 +81,6 @@ impl State {
     }
 
     pub(crate) fn session_forgotten(&mut self, agent: AgentIndex, number: SessionNumber) {
-        self.agent_mut(agent).sessions.retain(|session| session.number != number);
+        self.agent_mut(agent).activity_mut().sessions.retain(|session| session.number != number);
     }
 }

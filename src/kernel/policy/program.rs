@@ -2,6 +2,8 @@
 
 use std::cmp::Reverse;
 
+use bincode::{Decode, Encode};
+
 use super::{CheckedPolicy, Rule};
 use crate::kernel::{Amount, Duration, Period, PolicyId};
 
@@ -114,7 +116,7 @@ fn session_duration(rule: &Rule) -> Option<Duration> {
 }
 
 /// A set of periods.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct PeriodSet(u8);
 
 impl PeriodSet {
@@ -128,6 +130,18 @@ impl PeriodSet {
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// How many periods are in the set.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// The periods in either set.
+    #[must_use]
+    pub const fn union(self, other: PeriodSet) -> PeriodSet {
+        PeriodSet(self.0 | other.0)
     }
 
     /// The periods in the set, shortest first.

@@ -1,13 +1,11 @@
 //! The whole state as bytes, in one canonical form: for snapshots, and for the digest that tells two states apart.
 
-use std::io;
-
-use bincode::{Decode, Encode, config, error::EncodeError};
+use bincode::{Decode, Encode, config};
 use thiserror::Error;
 
 use super::{
     State,
-    agent::Agent,
+    agents::Agents,
     catalogue::Catalogue,
     deadline::{Deadline, Deadlines, Due},
     history::{History, Operation},
@@ -15,7 +13,7 @@ use super::{
     holds::{Holds, OpenHolds},
     names::Names,
 };
-use crate::kernel::{AgentIndex, Options, PolicyId, Timestamp, policy::PolicySource, request::KeySource};
+use crate::kernel::{Options, PolicyId, Timestamp, policy::PolicySource, request::KeySource};
 
 /// Why bytes are not a state.
 #[derive(Debug, Error)]
@@ -39,7 +37,7 @@ struct Image {
     names: Vec<Box<str>>,
     policies: Vec<(PolicyId, u32, Option<PolicySource>)>,
     keys: Vec<KeySource>,
-    agents: Vec<Agent>,
+    agents: Agents,
     /// In the order of placement.
     open: Vec<Hold>,
     /// In the order in which they ended.
@@ -59,7 +57,7 @@ struct Likeness<'a> {
     names: Vec<&'a str>,
     policies: Vec<(PolicyId, u32, Option<&'a PolicySource>)>,
     keys: Vec<&'a KeySource>,
-    agents: &'a [Agent],
+    agents: &'a Agents,
     open: Vec<&'a Hold>,
     finished: Vec<(Timestamp, &'a Hold)>,
     operations: Vec<(Timestamp, Operation)>,
@@ -69,27 +67,9 @@ impl State {
     /// The whole state as bytes. Equal states give equal bytes.
     #[must_use]
     pub fn image(&self) -> Vec<u8> {
-        let mut image = Vec::new();
-        self.write_image(&mut image).expect("INVARIANT: a state can be written to memory");
-        image
-    }
-
-    /// Writes the image piece by piece, so that nobody needs memory for all of it.
-    ///
-    /// # Errors
-    /// The writer's.
-    pub fn write_image(&self, writer: &mut impl io::Write) -> io::Result<()> {
-        match bincode::encode_into_std_write(self.likeness(), writer, config::standard()) {
-            Ok(_) => Ok(()),
-            Err(EncodeError::Io { inner, .. }) => Err(inner),
-            Err(error) => Err(io::Error::other(error)),
-        }
-    }
-
-    fn likeness(&self) -> Likeness<'_> {
         let mut open: Vec<&Hold> = self.holds.iter().filter(|hold| hold.is_open()).collect();
         open.sort_unstable_by_key(|hold| hold.serial);
-        Likeness {
+        let image = Likeness {
             options: &self.options,
             moment: self.moment,
             incarnation: self.incarnation,
@@ -102,7 +82,8 @@ impl State {
             open,
             finished: self.history.finished().map(|(at, slot)| (at, self.holds.at(slot))).collect(),
             operations: self.history.operations().collect(),
-        }
+        };
+        bincode::encode_to_vec(image, config::standard()).expect("INVARIANT: a state can be written to memory")
     }
 
     /// BLAKE3 of the image.
@@ -125,7 +106,6 @@ impl State {
             incarnation: image.incarnation,
             clean: image.clean,
             serial: image.serial,
-            by_id: image.agents.iter().enumerate().map(|(index, a)| (a.id, AgentIndex(index as u32))).collect(),
             agents: image.agents,
             names: Names::default(),
             holds: Holds::default(),
@@ -167,19 +147,19 @@ impl State {
     }
 
     fn restore_unknown_deadlines(&mut self) {
-        for (index, agent) in self.agents.iter().enumerate() {
-            for unknown in &agent.unknown {
-                self.deadlines.push(Deadline { due: unknown.until, what: Due::Unknown(AgentIndex(index as u32)) });
+        for (index, agent) in self.agents.iter() {
+            for unknown in agent.unknown() {
+                self.deadlines.push(Deadline { due: unknown.until, what: Due::Unknown(index) });
             }
         }
     }
 
     /// Sets a deadline for every session, under the options as they are now.
     pub(crate) fn restore_session_deadlines(&mut self) {
-        for (index, agent) in self.agents.iter_mut().enumerate() {
-            for session in &mut agent.sessions {
+        for (index, agent) in self.agents.iter_mut() {
+            for session in agent.sessions_mut() {
                 let due = session.forgotten_at(self.options.session_kept);
-                let what = Due::Session(AgentIndex(index as u32), session.number);
+                let what = Due::Session(index, session.number);
                 self.deadlines.push(Deadline { due, what });
                 session.awaits_deadline.0 = true;
             }

@@ -1,9 +1,12 @@
 //! What a shard remembers. One owner, no locks; every change is an event that is applied.
 
+pub mod activity;
 mod aged;
 pub mod agent;
+pub mod agents;
 pub mod catalogue;
 pub mod deadline;
+pub mod few;
 pub mod history;
 pub mod hold;
 pub mod holds;
@@ -14,7 +17,9 @@ pub mod rebuilt;
 pub mod session;
 mod shard;
 pub mod slots;
+pub mod texts;
 pub mod velocity;
+pub mod wallet;
 pub mod window;
 
 pub use image::ImageError;

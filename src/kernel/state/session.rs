@@ -4,7 +4,8 @@ use bincode::{Decode, Encode};
 
 use super::{rebuilt::Rebuilt, window::Weight};
 use crate::kernel::{
-    Amount, AuthorizationId, Duration, NameId, Protocol, SessionNumber, Timestamp, event::SessionKind,
+    Amount, AuthorizationId, Duration, NameId, Protocol, SessionNumber, Timestamp,
+    event::{SessionKind, SessionOpened},
 };
 
 /// An envelope of spend.
@@ -14,8 +15,10 @@ pub struct Session {
     pub number: SessionNumber,
     /// Its rail.
     pub protocol: Protocol,
-    /// What kind of session.
-    pub kind: SessionKind,
+    /// Whether it is the session of requests that name none.
+    implicit: bool,
+    /// Its own facts, if it is an envelope.
+    envelope: Option<Box<Envelope>>,
     /// The client's name for it; empty where it has none.
     pub name: Box<str>,
     /// Whether payments may still join it, and else how it ended.
@@ -51,7 +54,7 @@ pub enum SessionEnd {
 }
 
 /// An envelope's own facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Envelope {
     /// Who may draw.
     pub recipient: NameId,
@@ -64,6 +67,41 @@ pub struct Envelope {
 }
 
 impl Session {
+    /// A session that begins with a request at `now`.
+    #[must_use]
+    pub fn opened(event: &SessionOpened, now: Timestamp) -> Session {
+        let envelope = match event.kind {
+            SessionKind::Implicit | SessionKind::Run => None,
+            SessionKind::Envelope { recipient, service, deposit, ends_at } => {
+                Some(Box::new(Envelope { recipient, service, deposit, ends_at }))
+            }
+        };
+        Session {
+            number: event.number,
+            protocol: event.protocol,
+            implicit: matches!(event.kind, SessionKind::Implicit),
+            envelope,
+            name: event.name.clone(),
+            end: SessionEnd::Open,
+            opened_at: now,
+            last_request: now,
+            weight: Weight::default(),
+            inside: Amount::ZERO,
+            released: Amount::ZERO,
+            open_charges: 0,
+            kept_by: 0,
+            awaits_deadline: Rebuilt(true),
+        }
+    }
+
+    /// Where the session is among `sorted` ones.
+    pub(crate) fn search(sorted: &[Session], number: SessionNumber) -> Option<usize> {
+        match sorted {
+            [only] => (only.number == number).then_some(0),
+            _ => sorted.binary_search_by_key(&number, |session| session.number).ok(),
+        }
+    }
+
     /// Whether payments may still join it.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -72,19 +110,14 @@ impl Session {
 
     /// Its facts, if it is an envelope.
     #[must_use]
-    pub fn envelope(&self) -> Option<Envelope> {
-        match self.kind {
-            SessionKind::Implicit | SessionKind::Run => None,
-            SessionKind::Envelope { recipient, service, deposit, ends_at } => {
-                Some(Envelope { recipient, service, deposit, ends_at })
-            }
-        }
+    pub fn envelope(&self) -> Option<&Envelope> {
+        self.envelope.as_deref()
     }
 
     /// Whether it is the session of requests that name none.
     #[must_use]
     pub fn is_implicit(&self) -> bool {
-        matches!(self.kind, SessionKind::Implicit)
+        self.implicit
     }
 
     /// When it may be forgotten, unless more happens in it or a hold of it is open.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     agent::Agent,
+    agents::Agents,
     catalogue::Catalogue,
     deadline::{Deadline, Deadlines, Due},
     history::{Answered, Asked, History, Operation},
@@ -12,7 +13,6 @@ use super::{
     names::Names,
     session::{Session, SessionEnd},
     slots::Slot,
-    velocity::Velocity,
     window::{Weight, replace},
 };
 use crate::kernel::{
@@ -30,8 +30,7 @@ pub struct State {
     pub(crate) incarnation: u32,
     pub(crate) clean: bool,
     pub(crate) serial: u64,
-    pub(crate) agents: Vec<Agent>,
-    pub(crate) by_id: BTreeMap<AgentId, AgentIndex>,
+    pub(crate) agents: Agents,
     pub(crate) names: Names,
     pub(crate) holds: Holds,
     pub(crate) history: History,
@@ -63,8 +62,7 @@ impl State {
             incarnation: 0,
             clean: true,
             serial: 0,
-            agents: Vec::new(),
-            by_id: BTreeMap::new(),
+            agents: Agents::default(),
             names: Names::default(),
             holds: Holds::default(),
             history: History::default(),
@@ -101,18 +99,16 @@ impl State {
     /// The lease of an agent; nothing for an agent that does not exist.
     #[must_use]
     pub fn lease(&self, agent: AgentIndex) -> Lease {
-        self.agents.get(agent.0 as usize).map_or(Lease { amount: Amount::ZERO, count: 0, armed: false }, |agent| {
-            Lease {
-                amount: agent.lease_amount,
-                count: agent.lease_count,
-                armed: !self.clean && agent.armed_in == self.incarnation && agent.armed_in != 0,
-            }
+        self.agents.get(agent).map_or(Lease { amount: Amount::ZERO, count: 0, armed: false }, |agent| Lease {
+            amount: agent.lease_amount,
+            count: agent.lease_count,
+            armed: !self.clean && agent.armed_in == self.incarnation && agent.armed_in != 0,
         })
     }
 
     /// All agents in the order of creation.
     pub fn agents(&self) -> impl Iterator<Item = (AgentIndex, AgentId)> {
-        self.agents.iter().enumerate().map(|(index, agent)| (AgentIndex(index as u32), agent.id))
+        self.agents.iter().map(|(index, agent)| (index, agent.id))
     }
 
     /// All credentials that are not revoked.
@@ -139,12 +135,12 @@ impl State {
     }
 
     pub(crate) fn agent(&self, index: AgentIndex) -> Result<&Agent, Failure> {
-        self.agents.get(index.0 as usize).ok_or(Failure::UnknownAgent)
+        self.agents.get(index).ok_or(Failure::UnknownAgent)
     }
 
     /// An agent that an event speaks of.
     pub(crate) fn agent_mut(&mut self, index: AgentIndex) -> &mut Agent {
-        self.agents.get_mut(index.0 as usize).expect("INVARIANT: events speak of agents that exist")
+        self.agents.get_mut(index).expect("INVARIANT: events speak of agents that exist")
     }
 
     pub(crate) fn program(&self, agent: &Agent) -> &Arc<Program> {
@@ -177,7 +173,7 @@ impl State {
         if !hold.deposit {
             return Amount::ZERO;
         }
-        let agent = self.agents.get(hold.agent.0 as usize);
+        let agent = self.agents.get(hold.agent);
         agent.and_then(|agent| agent.session(hold.session)).map_or(Amount::ZERO, |session| session.inside)
     }
 
@@ -186,7 +182,7 @@ impl State {
         if !hold.from_deposit {
             return None;
         }
-        let session = self.agents.get(hold.agent.0 as usize)?.session(hold.session)?;
+        let session = self.agents.get(hold.agent)?.session(hold.session)?;
         self.holds.find(hold.agent, session.envelope()?.deposit)
     }
 
@@ -199,7 +195,7 @@ impl State {
         let after = hold.weight(inside);
         let hold = self.holds.at(slot);
         if !hold.from_deposit
-            && let Some(agent) = self.agents.get_mut(hold.agent.0 as usize)
+            && let Some(agent) = self.agents.get_mut(hold.agent)
         {
             book(agent, hold, now, before, after);
         }
@@ -218,7 +214,7 @@ impl State {
         change: impl FnOnce(&mut Hold, &mut Amount),
     ) {
         let hold = self.holds.at_mut(deposit);
-        let Some(agent) = self.agents.get_mut(hold.agent.0 as usize) else { return };
+        let Some(agent) = self.agents.get_mut(hold.agent) else { return };
         let Some(session) = agent.session_mut(hold.session) else { return };
         let before = hold.weight(session.inside);
         change(hold, &mut session.inside);
@@ -243,7 +239,7 @@ impl State {
         let hold = self.holds.at_mut(slot);
         let (before, agent_index) = (hold.weight(inside), hold.agent);
         change(hold);
-        let agent = self.agents.get_mut(agent_index.0 as usize).expect("INVARIANT: a hold has an agent");
+        let agent = self.agents.get_mut(agent_index).expect("INVARIANT: a hold has an agent");
         self.holds.finish(slot, status, &mut agent.open_holds.0);
         let hold = self.holds.at(slot);
         if !hold.from_deposit {
@@ -271,7 +267,7 @@ impl State {
         number: SessionNumber,
         of_kind: fn(&Session) -> bool,
     ) {
-        let agent = self.agents.get_mut(index.0 as usize);
+        let agent = self.agents.get_mut(index);
         let Some(session) = agent.and_then(|agent| agent.session_mut(number)).filter(|session| of_kind(session)) else {
             return;
         };
@@ -298,8 +294,7 @@ impl State {
     /// The deposit is looked up here, after whatever ended: to remember that may have cost the memory of the deposit.
     pub(crate) fn settle(&mut self, now: Timestamp, agent: AgentIndex, session: SessionNumber) {
         let closed = |session: &&Session| !session.is_open();
-        let Some(session) = self.agents.get(agent.0 as usize).and_then(|agent| agent.session(session)).filter(closed)
-        else {
+        let Some(session) = self.agents.get(agent).and_then(|agent| agent.session(session)).filter(closed) else {
             return;
         };
         let (inside, charges) = (session.inside, session.open_charges);
@@ -314,43 +309,26 @@ impl State {
         }
     }
 
-    /// Counts calls in every rolling period of an agent.
-    pub(crate) fn count_calls(agent: &mut Agent, now: Timestamp, calls: u32) {
-        for velocity in &mut agent.velocities {
-            velocity.add(now, calls);
-        }
-    }
-
     /// Gives every agent the program that its policies make, and brings what follows from it up to date.
     pub(crate) fn recompile(&mut self) {
-        self.assign_programs();
-        for index in 0..self.agents.len() {
-            self.refresh(AgentIndex(index as u32));
+        self.catalogue.compile();
+        for (_, agent) in self.agents.iter_mut() {
+            agent.program.0 = self.catalogue.program_of(agent.id);
+            refresh(agent, &self.options, &self.catalogue);
         }
     }
 
     pub(crate) fn assign_programs(&mut self) {
         self.catalogue.compile();
-        for agent in &mut self.agents {
+        for (_, agent) in self.agents.iter_mut() {
             agent.program.0 = self.catalogue.program_of(agent.id);
         }
     }
 
     /// Brings what follows from an agent's limits up to date: the periods it counts calls in, and its lease.
     pub(crate) fn refresh(&mut self, index: AgentIndex) {
-        let Some(agent) = self.agents.get_mut(index.0 as usize) else { return };
-        let program = self.catalogue.program(agent.program.0);
-        let periods = program.velocity_periods();
-        // A period that no policy asks for any more goes on being counted: to drop a policy and write it again is no fresh allowance.
-        for period in periods.iter() {
-            if !agent.velocities.iter().any(|velocity| velocity.period() == period) {
-                agent.velocities.push(Velocity::new(period));
-            }
-        }
-        agent.velocities.sort_unstable_by_key(Velocity::period);
-        let (amount, count) = lease(&self.options, agent, program);
-        if (amount, count) != (agent.lease_amount, agent.lease_count) {
-            (agent.lease_amount, agent.lease_count, agent.armed_in) = (amount, count, 0);
+        if let Some(agent) = self.agents.get_mut(index) {
+            refresh(agent, &self.options, &self.catalogue);
         }
     }
 
@@ -367,16 +345,28 @@ pub(crate) fn book(agent: &mut Agent, hold: &Hold, now: Timestamp, before: Weigh
     if before == after {
         return;
     }
-    agent.windows.book(hold.placed_at, now, before, after);
-    agent.service_mut(hold.protocol, hold.service()).windows.book(hold.placed_at, now, before, after);
-    if let Some(wallet) = hold.wallet.and_then(|position| agent.wallets.get_mut(position as usize)) {
-        wallet.windows.book(hold.placed_at, now, before, after);
+    let activity = agent.activity_mut();
+    activity.windows.book(hold.placed_at, now, before, after);
+    activity.service_mut(hold.protocol, hold.service()).windows.book(hold.placed_at, now, before, after);
+    if let Some(position) = hold.wallet {
+        activity.wallet_mut(usize::from(position)).book(hold.placed_at, now, before, after);
     }
     if !hold.deposit
-        && let Some(session) = agent.session_mut(hold.session)
+        && let Some(session) = activity.session_mut(hold.session)
     {
         session.weight.used = replace(session.weight.used, before.used, after.used);
         session.weight.spent = replace(session.weight.spent, before.spent, after.spent);
+    }
+}
+
+/// Brings what follows from an agent's limits up to date: the periods it counts calls in, and its lease.
+fn refresh(agent: &mut Agent, options: &Options, catalogue: &Catalogue) {
+    let program = catalogue.program(agent.program.0);
+    // A period that no policy asks for any more goes on being counted: to drop a policy and write it again is no fresh allowance.
+    agent.counted = agent.counted.union(program.velocity_periods());
+    let (amount, count) = lease(options, agent, program);
+    if (amount, count) != (agent.lease_amount, agent.lease_count) {
+        (agent.lease_amount, agent.lease_count, agent.armed_in) = (amount, count, 0);
     }
 }
 

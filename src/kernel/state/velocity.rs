@@ -17,16 +17,16 @@ pub struct Velocity {
     period: Period,
     /// The step of the last call; slot `step % SLOTS` holds its count.
     step: u64,
-    counts: Box<[u32; SLOTS]>,
     /// Of all slots.
     sum: u64,
+    counts: [u32; SLOTS],
 }
 
 impl Velocity {
     /// No calls yet.
     #[must_use]
     pub fn new(period: Period) -> Velocity {
-        Velocity { period, step: 0, counts: Box::new([0; SLOTS]), sum: 0 }
+        Velocity { period, step: 0, sum: 0, counts: [0; SLOTS] }
     }
 
     /// What it counts over.

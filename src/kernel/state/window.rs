@@ -54,6 +54,10 @@ pub struct Windows {
 }
 
 impl Windows {
+    /// Nothing was ever used.
+    pub const EMPTY: Windows =
+        Windows { day: 0, used: [Amount::ZERO; 3], total: Weight { used: Amount::ZERO, spent: Amount::ZERO } };
+
     /// Books that what weighed `before` weighs `after`, for a hold placed at `placed`, as of `now`.
     ///
     /// Requires that `now` is not before any earlier booking. In a window that `placed` does not share with `now`, only what the hold
