@@ -2,8 +2,10 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeSet, BinaryHeap},
 };
+
+use hashbrown::HashMap;
 
 use super::{hold::Hold, holds::Holds, slots::Slot};
 use crate::kernel::{AgentIndex, Duration, SessionNumber, Timestamp};
@@ -43,7 +45,9 @@ pub enum Due {
 #[derive(Debug, Default)]
 pub struct Deadlines {
     /// Whole buckets, by number; none is empty.
-    later: BTreeMap<u64, Bucket>,
+    later: HashMap<u64, Bucket>,
+    /// The numbers of those buckets.
+    order: BTreeSet<u64>,
     /// What was in the buckets that have come up, the first last.
     sorted: Vec<Deadline>,
     /// What was added to buckets that had come up before.
@@ -69,7 +73,7 @@ impl Deadlines {
         if number < self.up {
             self.soon.push(Reverse(deadline));
         } else {
-            self.later.entry(number).or_default().others.push(deadline);
+            self.bucket(number).others.push(deadline);
         }
     }
 
@@ -79,7 +83,7 @@ impl Deadlines {
         if number < self.up {
             self.soon.push(Reverse(Deadline::of(slot, hold)));
         } else {
-            self.later.entry(number).or_default().holds.push(slot);
+            self.bucket(number).holds.push(slot);
         }
     }
 
@@ -100,6 +104,7 @@ impl Deadlines {
         bucket.outdated = 0;
         if bucket.holds.is_empty() && bucket.others.is_empty() {
             self.later.remove(&number);
+            self.order.remove(&number);
         }
     }
 
@@ -116,8 +121,15 @@ impl Deadlines {
     pub fn next(&self) -> Option<Timestamp> {
         let sorted = self.sorted.last().map(|first| first.due);
         let soon = self.soon.peek().map(|Reverse(first)| first.due);
-        let later = self.later.first_key_value().map(|(bucket, _)| Timestamp::from_micros(bucket * BUCKET.micros()));
+        let later = self.order.first().map(|bucket| Timestamp::from_micros(bucket * BUCKET.micros()));
         [sorted, soon, later].into_iter().flatten().min()
+    }
+
+    fn bucket(&mut self, number: u64) -> &mut Bucket {
+        self.later.entry(number).or_insert_with(|| {
+            self.order.insert(number);
+            Bucket::default()
+        })
     }
 
     fn bring_up(&mut self, now: Timestamp, holds: &Holds) {
@@ -126,8 +138,9 @@ impl Deadlines {
             return;
         }
         self.up = current + 1;
-        while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= current) {
-            let (number, bucket) = entry.remove_entry();
+        while let Some(number) = self.order.first().copied().filter(|number| *number <= current) {
+            self.order.pop_first();
+            let Some(bucket) = self.later.remove(&number) else { continue };
             let expiring = bucket
                 .holds
                 .iter()

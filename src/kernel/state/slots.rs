@@ -5,7 +5,7 @@ pub type Slot = u32;
 
 /// Slots in a piece. A piece is made when the one before is full and never moves: one array for all would be copied whenever it
 /// grows, and a shard with a million holds would stand still for a tenth of a second.
-const PIECE: usize = 512;
+const PIECE: usize = 2048;
 
 /// See the module.
 #[derive(Debug)]
