@@ -283,14 +283,14 @@ impl Client {
     }
 
     /// Repeats what may be repeated until there is an answer that stands. An error reply becomes an error.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         agent: Option<Handle>,
         encoded: &Encoded,
         deadline: Instant,
         first: Result<Reply, ClientError>,
     ) -> Result<Reply, ClientError> {
-        let retry = self.shared.connector.options().retry;
+        let retry = self.options().retry;
         let mut reply = first;
         for attempt in 0..retry.attempts_max.saturating_sub(1) {
             let Some(asked) = pause_asked(&reply, encoded.repeatable) else { break };
@@ -307,13 +307,22 @@ impl Client {
         }
     }
 
-    fn lane(&self, agent: Option<Handle>) -> Lane {
+    /// The number of the worker that keeps an agent, where it is known.
+    pub(super) fn owner(&self, agent: Handle) -> Option<u16> {
+        self.shared.routes().owner(agent)
+    }
+
+    pub(super) fn options(&self) -> &ClientOptions {
+        self.shared.connector.options()
+    }
+
+    pub(super) fn lane(&self, agent: Option<Handle>) -> Lane {
         let routes = self.shared.routes();
         routes.lane(agent).expect("there is at least one lane to the first address").clone()
     }
 
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.shared.connector.options().timeout
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.options().timeout
     }
 }
 
@@ -351,15 +360,15 @@ fn spawn_lanes(connector: &Connector, to: std::net::SocketAddr) -> Vec<Lane> {
 }
 
 /// A request in bytes, so that a retry sends the same.
-struct Encoded {
-    kind: u8,
-    body: Arc<[u8]>,
+pub(super) struct Encoded {
+    pub(super) kind: u8,
+    pub(super) body: Arc<[u8]>,
     /// Whether carrying it out twice does the same as once.
     repeatable: bool,
 }
 
 impl Encoded {
-    fn new(request: &Request<'_>) -> Encoded {
+    pub(super) fn new(request: &Request<'_>) -> Encoded {
         let mut body = Vec::new();
         request.encode(&mut body);
         Encoded { kind: request.kind(), body: body.into(), repeatable: true }
@@ -393,6 +402,6 @@ fn decision(reply: Reply) -> Result<Decision, ClientError> {
     }
 }
 
-fn unexpected(reply: Reply) -> ClientError {
+pub(super) fn unexpected(reply: Reply) -> ClientError {
     ClientError::Unexpected(reply.kind())
 }

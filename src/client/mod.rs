@@ -3,6 +3,7 @@
 //! below, for those who want to count every frame themselves.
 
 mod calls;
+mod captures;
 mod connection;
 mod error;
 mod lane;

@@ -61,6 +61,11 @@ impl Routes {
         all
     }
 
+    /// The number of the worker that keeps `handle`, where the gateway said so.
+    pub(super) fn owner(&self, handle: Handle) -> Option<u16> {
+        self.shards.get(usize::from(handle.shard.0)).copied()
+    }
+
     /// The lane for requests about `handle`: to the worker that keeps it, or to the first address while that one is not known or
     /// not reached.
     pub(super) fn lane(&self, handle: Option<Handle>) -> Option<&Lane> {

@@ -236,6 +236,14 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// [`FrameError`] where there are more items than allowed, fewer than announced, or bytes after them.
     pub fn parse(content: &'a [u8]) -> Result<Batch<'a>, FrameError> {
+        Batch::parse_looking(content, |_| {})
+    }
+
+    /// As [`Batch::parse`], and shows each item to `look` on the way.
+    ///
+    /// # Errors
+    /// As [`Batch::parse`].
+    pub fn parse_looking(content: &'a [u8], mut look: impl FnMut(&Item<'a>)) -> Result<Batch<'a>, FrameError> {
         let (count, items) = content.split_first_chunk().ok_or(FrameError::Truncated(0))?;
         let count = u16::from_le_bytes(*count);
         if usize::from(count) > REQUESTS_PER_FRAME_MAX {
@@ -243,7 +251,9 @@ impl<'a> Batch<'a> {
         }
         let mut rest = items;
         for index in 0..count {
-            (_, rest) = Item::cut(rest).ok_or(FrameError::Truncated(index))?;
+            let (item, after) = Item::cut(rest).ok_or(FrameError::Truncated(index))?;
+            look(&item);
+            rest = after;
         }
         if rest.is_empty() { Ok(Batch { items, count }) } else { Err(FrameError::Trailing(rest.len())) }
     }

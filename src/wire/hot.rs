@@ -9,10 +9,13 @@ use super::{
     codec::{self, Malformed},
     fields::{Fields, put_integer, put_integer_128, put_option, put_text},
     greeting::Handle,
-    reply::{Approved, Captured},
+    reply::{Approved, CaptureResult, Captured, Refused},
     request::{Authorize, Capture},
 };
 use crate::kernel::{AgentIndex, Amount, AuthorizationId, Duration, OperationId, Protocol, ShardId, request::Intent};
+
+/// The fewest bytes that an item of a list takes.
+const ITEM_BYTES_MIN: usize = 3;
 
 /// More bytes than the fields of an [`Authorize`] take besides its texts.
 const AUTHORIZE_BYTES_MAX: usize = 96;
@@ -192,6 +195,53 @@ impl<'a> Hot<'a> for Captured {
     }
 }
 
+impl<'a> Hot<'a> for CaptureResult {
+    #[inline]
+    fn put(&self, bytes: &mut Vec<u8>) {
+        match self {
+            CaptureResult::Captured(captured) => {
+                bytes.push(0);
+                captured.put(bytes);
+            }
+            CaptureResult::Refused(Refused { code, retry_after_ms }) => {
+                bytes.push(1);
+                put_text(code, bytes);
+                put_option(retry_after_ms.map(u64::from), bytes);
+            }
+        }
+    }
+
+    #[inline]
+    fn take(fields: &mut Fields<'a>) -> Option<CaptureResult> {
+        Some(match fields.byte()? {
+            0 => CaptureResult::Captured(Captured::take(fields)?),
+            1 => CaptureResult::Refused(Refused {
+                code: fields.text()?.to_owned(),
+                retry_after_ms: fields.option(Fields::integer_32)?,
+            }),
+            2.. => return None,
+        })
+    }
+}
+
+/// A list. What is reserved for it is bounded by the bytes that are there, not by the length that they claim.
+impl<'a, T: Hot<'a>> Hot<'a> for Vec<T> {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        bytes.reserve(self.len() * size_of::<T>());
+        put_integer(self.len() as u64, bytes);
+        self.iter().for_each(|item| item.put(bytes));
+    }
+
+    fn take(fields: &mut Fields<'a>) -> Option<Vec<T>> {
+        let length = usize::try_from(fields.integer_64()?).ok()?;
+        let mut items = Vec::with_capacity(length.min(fields.0.len() / ITEM_BYTES_MIN));
+        for _ in 0..length {
+            items.push(T::take(fields)?);
+        }
+        Some(items)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Debug;
@@ -224,6 +274,8 @@ mod tests {
         agree::<(Handle, Capture)>(bytes);
         agree::<Approved>(bytes);
         agree::<Captured>(bytes);
+        agree::<Vec<(Handle, Capture)>>(bytes);
+        agree::<Vec<CaptureResult>>(bytes);
     }
 
     /// Integers of every length, and those at which the length changes.
@@ -295,6 +347,27 @@ mod tests {
         #[test]
         fn captured_is_as_bincode_has_it(captured in amount(), overage in amount(), held in amount(), late: bool) {
             check(&Captured { captured, overage, held, late });
+        }
+
+        #[test]
+        fn many_captures_are_as_bincode_has_them(
+            captures in prop::collection::vec((handle(), id(), id(), amount(), any::<bool>()), 0..20),
+        ) {
+            let capture = |(handle, id, operation, amount, last)| {
+                (handle, Capture { id: AuthorizationId(id), operation: OperationId(operation), amount, last })
+            };
+            check(&captures.into_iter().map(capture).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn capture_results_are_as_bincode_has_them(
+            results in prop::collection::vec((amount(), text(), any::<Option<u32>>(), any::<bool>()), 0..20),
+        ) {
+            let result = |(captured, code, retry_after_ms, late)| match late {
+                true => CaptureResult::Captured(Captured { captured, overage: captured, held: Amount::ZERO, late }),
+                false => CaptureResult::Refused(Refused { code, retry_after_ms }),
+            };
+            check(&results.into_iter().map(result).collect::<Vec<_>>());
         }
 
         #[test]

@@ -15,6 +15,8 @@ pub const FRAME_BYTES_MAX: usize = 1 << 20;
 pub const HELLO_BYTES_MAX: usize = 4096;
 /// The most requests, or replies, in one frame.
 pub const REQUESTS_PER_FRAME_MAX: usize = 4096;
+/// The most captures in one message.
+pub const CAPTURES_MAX: usize = 10_000;
 /// The most requests of one connection that wait for their replies.
 pub const IN_FLIGHT_MAX: usize = 65_536;
 /// The most streams that a connection may have open.
@@ -27,6 +29,8 @@ pub const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 // A whole frame must always fit between the current and the largest number in flight, or a full connection could not go on.
 const _: () = assert!(REQUESTS_PER_FRAME_MAX <= IN_FLIGHT_MAX);
 const _: () = assert!(REQUESTS_PER_FRAME_MAX <= u16::MAX as usize);
+// A message of captures, and the reply to it, always fit a frame: a capture takes at most 53 bytes with its handle, a result fewer.
+const _: () = assert!(CAPTURES_MAX * 53 + 64 <= FRAME_BYTES_MAX && CAPTURES_MAX <= IN_FLIGHT_MAX);
 
 /// Codes with which a connection is closed; numbers of the protocol.
 pub mod close {

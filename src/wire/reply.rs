@@ -50,6 +50,8 @@ pub enum Reply {
     Services(Vec<Service>),
     /// Somebody is there; the gateway's time.
     Pong(Timestamp),
+    /// The report of each capture of a message, in their order: booked, or why not.
+    CaptureResults(Vec<CaptureResult>),
 }
 
 /// Why nothing was done.
@@ -130,6 +132,24 @@ pub struct Captured {
     pub held: Amount,
     /// Whether the hold was over before.
     pub late: bool,
+}
+
+/// What became of one of many captures.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum CaptureResult {
+    /// The report is booked.
+    Captured(Captured),
+    /// Nothing was done.
+    Refused(Refused),
+}
+
+/// Why one of many captures was not booked.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Refused {
+    /// For programs; see [`ErrorCode`]. A newer gateway may know more codes.
+    pub code: String,
+    /// After how many milliseconds the same capture, unchanged, may well succeed; absent where it will not.
+    pub retry_after_ms: Option<u32>,
 }
 
 /// The hold is larger.
@@ -262,6 +282,7 @@ mod kind {
     pub(super) const BUDGET: u8 = 140;
     pub(super) const SERVICES: u8 = 141;
     pub(super) const PONG: u8 = 142;
+    pub(super) const CAPTURE_RESULTS: u8 = 143;
 }
 
 /// Why an item is not a reply.
@@ -310,6 +331,7 @@ impl Reply {
             kind::BUDGET => read(body, Reply::Budget),
             kind::SERVICES => read(body, Reply::Services),
             kind::PONG => read(body, Reply::Pong),
+            kind::CAPTURE_RESULTS => often(body, Reply::CaptureResults),
             unknown => Err(NotAReply::UnknownKind(unknown)),
         }
     }
@@ -333,6 +355,7 @@ impl Reply {
             Reply::Budget(_) => kind::BUDGET,
             Reply::Services(_) => kind::SERVICES,
             Reply::Pong(_) => kind::PONG,
+            Reply::CaptureResults(_) => kind::CAPTURE_RESULTS,
         }
     }
 
@@ -352,6 +375,7 @@ impl Reply {
             Reply::Authorization(message) => codec::encode(message, bytes),
             Reply::Budget(message) => codec::encode(message, bytes),
             Reply::Services(services) => codec::encode(services, bytes),
+            Reply::CaptureResults(results) => results.put(bytes),
         }
     }
 
@@ -371,6 +395,24 @@ impl From<&Refusal> for ErrorReply {
             code: refusal.code.text().to_owned(),
             message: refusal.message.clone(),
             retry_after_ms: refusal.code.retry_after_ms(),
+        }
+    }
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Refused {
+        Refused { code: code.text().to_owned(), retry_after_ms: code.retry_after_ms() }
+    }
+}
+
+impl From<Answer> for CaptureResult {
+    fn from(answer: Answer) -> CaptureResult {
+        match answer {
+            Ok(Outcome::Captured(outcome::Captured { captured, overage, held, late })) => {
+                CaptureResult::Captured(Captured { captured, overage, held, late })
+            }
+            Ok(_) => CaptureResult::Refused(Refused::from(ErrorCode::InternalError)),
+            Err(error) => CaptureResult::Refused(Refused::from(ErrorCode::from(&error))),
         }
     }
 }

@@ -3,11 +3,12 @@
 use bincode::{BorrowDecode, Decode, Encode};
 
 use super::{
-    codec::{self, Malformed},
+    codec::{self, Malformed, decode_length},
     error_code::{ErrorCode, Refusal},
     frame::{BatchWriter, Item, ItemTooLarge},
     greeting::Handle,
     hot::{self, Hot},
+    limits::CAPTURES_MAX,
 };
 use crate::kernel::{
     self, AgentId, Amount, AuthorizationId, Duration, OperationId, Protocol,
@@ -23,6 +24,8 @@ pub enum Request<'a> {
     Resolve(AgentId),
     /// Something about one agent.
     Agent(Handle, Operation<'a>),
+    /// Many captures, of one agent or many, that are answered together; at most [`CAPTURES_MAX`].
+    Captures(Vec<(Handle, Capture)>),
 }
 
 /// What can be asked about one agent.
@@ -201,6 +204,7 @@ mod kind {
     pub(super) const AUTHORIZATION: u8 = 11;
     pub(super) const BUDGET: u8 = 12;
     pub(super) const SERVICES: u8 = 13;
+    pub(super) const CAPTURES: u8 = 14;
 }
 
 /// Why an item is not a request.
@@ -212,6 +216,9 @@ pub enum NotARequest {
     /// The body is not what its kind says.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// Over [`CAPTURES_MAX`].
+    #[error("the message has {0} captures; at most {CAPTURES_MAX} are allowed")]
+    TooManyCaptures(u64),
 }
 
 impl From<&NotARequest> for Refusal {
@@ -219,6 +226,7 @@ impl From<&NotARequest> for Refusal {
         let code = match error {
             NotARequest::UnknownKind(_) => ErrorCode::UnknownMessage,
             NotARequest::Malformed(_) => ErrorCode::ProtocolError,
+            NotARequest::TooManyCaptures(_) => ErrorCode::BatchTooLarge,
         };
         Refusal::new(code, error.to_string())
     }
@@ -259,7 +267,20 @@ impl<'a> Request<'a> {
             kind::AUTHORIZATION => about(body, Operation::Authorization),
             kind::BUDGET => about(body, Operation::Budget),
             kind::SERVICES => about(body, Operation::Services),
+            kind::CAPTURES => match captures_in(body) {
+                too_many if too_many > CAPTURES_MAX as u64 => Err(NotARequest::TooManyCaptures(too_many)),
+                _ => hot::decode(body).map(Request::Captures).map_err(NotARequest::from),
+            },
             unknown => Err(NotARequest::UnknownKind(unknown)),
+        }
+    }
+
+    /// As how many requests `item` counts among those in flight, judged by its first bytes.
+    #[must_use]
+    pub fn weight(item: &Item<'_>) -> usize {
+        match item.kind {
+            kind::CAPTURES => captures_in(item.body).clamp(1, CAPTURES_MAX as u64) as usize,
+            _ => 1,
         }
     }
 
@@ -267,6 +288,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn kind(&self) -> u8 {
         match self {
+            Request::Captures(_) => kind::CAPTURES,
             Request::Ping => kind::PING,
             Request::Resolve(_) => kind::RESOLVE,
             Request::Agent(_, operation) => operation.kind(),
@@ -282,6 +304,7 @@ impl<'a> Request<'a> {
                 handle.put(bytes);
                 operation.encode(bytes);
             }
+            Request::Captures(captures) => captures.put(bytes),
         }
     }
 
@@ -292,6 +315,11 @@ impl<'a> Request<'a> {
     pub fn write(&self, tag: u64, batch: &mut BatchWriter) -> Result<(), ItemTooLarge> {
         batch.push(tag, self.kind(), |bytes| self.encode(bytes))
     }
+}
+
+/// How many captures the body of a message of captures announces.
+fn captures_in(body: &[u8]) -> u64 {
+    decode_length(body).map_or(0, |(count, _)| count)
 }
 
 impl<'a> Operation<'a> {

@@ -10,8 +10,8 @@ use super::{
     greeting::{Address, Handle, Hello, Identified, Limits, Welcome, write_error},
     limits::FRAME_BYTES_MAX,
     reply::{
-        Approved, Authorization, Budget as BudgetReply, Captured, Denied, ErrorReply, Increased, Limit, Measure,
-        Recorded, Reply, Service, Session, SessionClosed, Violation,
+        Approved, Authorization, Budget as BudgetReply, CaptureResult, Captured, Denied, ErrorReply, Increased, Limit,
+        Measure, Recorded, Refused, Reply, Service, Session, SessionClosed, Violation,
     },
     request::{Authorize, Budget, Capture, CloseSession, Extend, Increment, Operation, Record, Refund, Request},
     *,
@@ -64,6 +64,9 @@ fn requests() -> Vec<(&'static str, u64, Request<'static>)> {
         transaction: "",
         calls: 1,
     };
+    let capture = Capture { id: HOLD, operation: OPERATION, amount, last: true };
+    let other = Handle { shard: ShardId(1), index: AgentIndex(2) };
+    let captures = vec![(HANDLE, capture.clone()), (other, Capture { amount: Amount::ZERO, ..capture })];
     vec![
         ("ping", 0, Request::Ping),
         ("resolve", 1, Request::Resolve(AgentId(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef))),
@@ -87,6 +90,7 @@ fn requests() -> Vec<(&'static str, u64, Request<'static>)> {
         ("authorization", 15, about(Operation::Authorization(HOLD))),
         ("budget", 16, about(Operation::Budget(Budget { protocol: Protocol::Mpp, session: "" }))),
         ("services", 17, about(Operation::Services(Protocol::Payment))),
+        ("captures", 18, Request::Captures(captures)),
     ]
 }
 
@@ -162,6 +166,7 @@ fn replies() -> Vec<(&'static str, u64, Reply)> {
         last_at: MOMENT,
     };
     let captured = Captured { captured: cents(4), overage: Amount::ZERO, held: cents(1), late: false };
+    let results = vec![CaptureResult::Captured(captured), CaptureResult::Refused(Refused::from(ErrorCode::NotFound))];
     let recorded = Recorded { booking: Booking::Matched, authorization: Some(HOLD), overage: Amount::ZERO };
     vec![
         ("error", 1, Reply::Error(error)),
@@ -179,6 +184,7 @@ fn replies() -> Vec<(&'static str, u64, Reply)> {
         ("budget view", 16, Reply::Budget(Box::new(budget))),
         ("services view", 17, Reply::Services(vec![service])),
         ("pong", 0, Reply::Pong(MOMENT)),
+        ("capture results", 18, Reply::CaptureResults(results)),
     ]
 }
 
@@ -319,7 +325,7 @@ fn a_body_that_is_cut_or_goes_on_is_refused() {
 
 #[test]
 fn an_unknown_kind_is_named() {
-    for kind in [0, 14, 127, 128, 255] {
+    for kind in [0, 15, 127, 128, 255] {
         let refusal = Refusal::from(&Request::decode(Item { tag: 0, kind, body: &[] }).unwrap_err());
         assert_eq!(refusal.code, ErrorCode::UnknownMessage);
         assert!(refusal.message.contains(&kind.to_string()), "{refusal}");

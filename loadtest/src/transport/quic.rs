@@ -133,6 +133,7 @@ fn answer(reply: &Reply) -> Answer<'_> {
         | Reply::Resolved(_)
         | Reply::Authorization(_)
         | Reply::Budget(_)
+        | Reply::CaptureResults(_)
         | Reply::Services(_)
         | Reply::Pong(_) => Answer::Unclear { code: UNEXPECTED },
     }

@@ -10,7 +10,9 @@
 
 mod access;
 mod connection;
+mod crossings;
 mod endpoint;
+mod gathering;
 mod host;
 mod late;
 mod peer;

@@ -7,17 +7,21 @@ use quinn::{RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
 
 use super::{
+    crossings::Crossings,
+    gathering::Gathering,
     host::Host,
-    late::Late,
+    late::{Arrived, Late},
     peer::{Peer, refusal},
 };
 use crate::{
-    engine::{AgentHandle, Answer, Batch as Crossing, EngineError, Replies, Ticket, Worker},
+    engine::{AgentHandle, Replies, Ticket, Worker},
     kernel::{AgentId, ShardId, Timestamp},
     wire::{
-        Batch, BatchWriter, ErrorCode, FrameBuffer, FrameKind, Handle, Item, Refusal, Reply, Request,
+        Batch, BatchWriter, ErrorCode, FrameBuffer, FrameKind, Handle, Item, Operation, Refusal, Reply, Request,
         greeting::write_error,
-        limits::{FRAME_BYTES_MAX, close},
+        limits::{FRAME_BYTES_MAX, IN_FLIGHT_MAX, close},
+        reply::{CaptureResult, Refused},
+        request::Capture,
     },
 };
 
@@ -102,7 +106,7 @@ impl Stream {
         let decided = desk.decide_frames(buffer, &mut worker, now);
         worker.finish();
         drop(worker);
-        desk.cross();
+        desk.crossings.cross(&desk.host.engine);
         *is_blocked = decided?;
         Ok(())
     }
@@ -166,23 +170,25 @@ struct Desk {
     peer: Rc<Peer>,
     late: Arc<Late>,
     late_replies: Arc<dyn Replies>,
-    late_spare: Vec<(Ticket, Answer)>,
+    /// Empty but for the moment in which late replies are made.
+    arrived: Arrived,
     /// Requests of this stream that wait for a late reply.
     waiting: usize,
     /// Replies that are ready.
     replies: BatchWriter,
-    /// Requests for other workers, by worker.
-    crossings: Vec<Option<Crossing>>,
+    /// Requests for other workers.
+    crossings: Crossings,
 }
 
 impl Desk {
     fn new(host: Rc<Host>, peer: Rc<Peer>) -> Desk {
         let late = Arc::new(Late::default());
-        let crossings = (0..host.engine.worker_count()).map(|_| None).collect();
+        let late_replies = Arc::clone(&late) as Arc<dyn Replies>;
+        let crossings = Crossings::new(Arc::clone(&late_replies), &host.engine);
         Desk {
-            late_replies: Arc::clone(&late) as Arc<dyn Replies>,
+            late_replies,
             late,
-            late_spare: Vec::new(),
+            arrived: Arrived::default(),
             waiting: 0,
             replies: BatchWriter::new(FrameKind::Replies),
             crossings,
@@ -197,8 +203,11 @@ impl Desk {
             let frame = buffer.peek(FRAME_BYTES_MAX).map_err(|error| End::protocol(&error))?;
             let Some(frame) = frame else { return Ok(false) };
             let content = frame.expect(FrameKind::Requests).map_err(|error| End::protocol(&error))?;
-            let requests = Batch::parse(content).map_err(|error| End::protocol(&error))?;
-            if !self.peer.has_room_for(requests.len()) {
+            let mut weight = 0;
+            let requests = Batch::parse_looking(content, |item| weight += Request::weight(item));
+            let requests = requests.map_err(|error| End::protocol(&error))?;
+            // A frame that is more than ever fits waits until nothing is in flight; the messages that do not fit are then refused.
+            if !self.peer.has_room_for(weight.min(IN_FLIGHT_MAX)) {
                 return Ok(true);
             }
             requests.for_each(|item| self.decide_item(item, worker, now));
@@ -224,7 +233,45 @@ impl Desk {
                     Err(refusal) => self.reply(tag, &Reply::from(&refusal)),
                 }
             }
+            Ok(Request::Captures(captures)) => self.decide_captures(tag, &captures, worker, now),
         }
+    }
+
+    /// Decides captures that are answered together.
+    fn decide_captures(&mut self, tag: u64, captures: &[(Handle, Capture)], worker: &mut Worker, now: Timestamp) {
+        if captures.is_empty() {
+            return self.reply(tag, &Reply::CaptureResults(Vec::new()));
+        }
+        if !self.peer.has_room_for(captures.len()) {
+            let refusal = Refusal::new(ErrorCode::Overloaded, "the frame has more captures than may be in flight");
+            return self.reply(tag, &Reply::from(&refusal));
+        }
+        self.began(captures.len());
+        // What stands before them in the frame reaches its worker before them.
+        self.crossings.cross(&self.host.engine);
+        let gathering = Arc::new(Gathering::new(tag, captures.len(), Arc::clone(&self.late)));
+        let replies: Arc<dyn Replies> = Arc::<Gathering>::clone(&gathering);
+        let mut crossings = Crossings::new(Arc::clone(&replies), &self.host.engine);
+        let mut at_once = Vec::new();
+        for (place, (handle, capture)) in captures.iter().enumerate() {
+            let shard = handle.shard;
+            let request = Operation::Capture(capture.clone()).to_kernel(handle.index);
+            let handle = AgentHandle { shard, index: handle.index };
+            let request = request.and_then(|request| self.admit(handle, &request).map(|()| request));
+            let answer = match request {
+                Err(refusal) => Some(CaptureResult::Refused(Refused::from(refusal.code))),
+                Ok(request) if worker.owns(shard) => {
+                    worker.decide(now, shard, &request, Ticket(place as u64), &replies).map(CaptureResult::from)
+                }
+                Ok(request) => {
+                    crossings.push(&self.host.engine, shard, Ticket(place as u64), &request);
+                    None
+                }
+            };
+            at_once.extend(answer.map(|answer| (place, answer)));
+        }
+        gathering.put(at_once.into_iter());
+        crossings.cross(&self.host.engine);
     }
 
     fn admit(&self, handle: AgentHandle, request: &crate::kernel::Request<'_>) -> Result<(), Refusal> {
@@ -251,27 +298,8 @@ impl Desk {
             }
             return;
         }
-        let owner = self.host.engine.worker_of(shard);
-        let Some(crossing) = self.crossings.get_mut(usize::from(owner.0)) else { return };
-        let crossing = crossing.get_or_insert_with(|| Crossing::new(Arc::clone(&self.late_replies)));
-        crossing.push(shard, Ticket(tag), request);
-        let is_full = crossing.len() >= self.host.engine.options().batch_requests_max;
         self.began(1);
-        if is_full {
-            self.cross();
-        }
-    }
-
-    /// Hands the requests for other workers over, one message each. What a worker has no room for is refused at once.
-    fn cross(&mut self) {
-        for worker in 0..self.crossings.len() {
-            let Some(crossing) = self.crossings.get_mut(worker).and_then(Option::take) else { continue };
-            let worker = crate::engine::WorkerId(u16::try_from(worker).expect("workers have numbers of 16 bits"));
-            if let Err(refused) = self.host.engine.submit(worker, crossing) {
-                let tickets: Vec<Ticket> = refused.tickets().collect();
-                self.settle(tickets.into_iter().map(|ticket| (ticket, Err(EngineError::Overloaded))));
-            }
-        }
+        self.crossings.push(&self.host.engine, shard, Ticket(tag), request);
     }
 
     /// Makes replies of the answers that have arrived late.
@@ -279,16 +307,14 @@ impl Desk {
         if self.waiting == 0 {
             return;
         }
-        let mut answers = self.late.take(std::mem::take(&mut self.late_spare));
-        self.settle(answers.drain(..));
-        self.late_spare = answers;
-    }
-
-    fn settle(&mut self, answers: impl Iterator<Item = (Ticket, Answer)>) {
-        let mut count = 0;
-        for (ticket, answer) in answers {
+        self.late.take(&mut self.arrived);
+        let mut count = self.arrived.answers.len();
+        for (ticket, answer) in self.arrived.answers.drain(..) {
             Reply::from(answer).write(ticket.0, &mut self.replies);
-            count += 1;
+        }
+        for (tag, results) in self.arrived.captures.drain(..) {
+            count += results.len();
+            Reply::CaptureResults(results).write(tag, &mut self.replies);
         }
         self.waiting -= count;
         if count > 0 {
