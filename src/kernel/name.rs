@@ -35,9 +35,9 @@ impl<'a> Name<'a> {
     /// # Errors
     /// [`NameError`] for an empty, overlong or unprintable text.
     pub fn recipient(text: &'a str) -> Result<Name<'a>, NameError> {
-        check(text)?;
+        let has_upper = check(text)?;
         let hexadecimal = text.starts_with("0x") || text.starts_with("0X");
-        Ok(Name::canonical(if hexadecimal { lower(text) } else { Cow::Borrowed(text) }))
+        Ok(Name::canonical(if has_upper && hexadecimal { lower(text) } else { Cow::Borrowed(text) }))
     }
 
     /// The canonical form of a service's domain: lower case, without the root's trailing dot.
@@ -46,8 +46,8 @@ impl<'a> Name<'a> {
     /// [`NameError`] for an empty, overlong or unprintable text.
     pub fn service(text: &'a str) -> Result<Name<'a>, NameError> {
         let text = text.strip_suffix('.').unwrap_or(text);
-        check(text)?;
-        Ok(Name::canonical(lower(text)))
+        let has_upper = check(text)?;
+        Ok(Name::canonical(if has_upper { lower(text) } else { Cow::Borrowed(text) }))
     }
 
     /// A text that is canonical already, such as one that came out of [`Name::text`].
@@ -70,24 +70,24 @@ impl<'a> Name<'a> {
     }
 }
 
-fn check(text: &str) -> Result<(), NameError> {
+/// Says whether there are upper case letters. Every byte is looked at, so that the compiler can look at many at once.
+fn check(text: &str) -> Result<bool, NameError> {
     if text.is_empty() {
-        Err(NameError::Empty)
-    } else if text.len() > NAME_BYTES_MAX {
-        Err(NameError::TooLong)
-    } else if text.bytes().any(|b| b <= b' ' || b == 0x7f) {
-        Err(NameError::Malformed)
-    } else {
-        Ok(())
+        return Err(NameError::Empty);
     }
+    if text.len() > NAME_BYTES_MAX {
+        return Err(NameError::TooLong);
+    }
+    let (mut malformed, mut upper) = (false, false);
+    for byte in text.bytes() {
+        malformed |= byte <= b' ' || byte == 0x7f;
+        upper |= byte.is_ascii_uppercase();
+    }
+    if malformed { Err(NameError::Malformed) } else { Ok(upper) }
 }
 
 fn lower(text: &str) -> Cow<'_, str> {
-    if text.bytes().any(|b| b.is_ascii_uppercase()) {
-        Cow::Owned(text.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(text)
-    }
+    Cow::Owned(text.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -384,13 +384,14 @@ fn fingerprint(asked: &Authorize<'_>, payee: &Payee<'_>) -> u64 {
         asked.hold_for.unwrap_or_default().micros(),
         payee.recipient.hash(),
         payee.service.as_ref().map_or(0, Name::hash),
+        asked.session.len() as u64,
+        asked.wallet.len() as u64,
     ];
-    let mut bytes = [0; 56];
+    let mut bytes = [0; 72];
     for (chunk, number) in bytes.chunks_exact_mut(8).zip(numbers) {
         chunk.copy_from_slice(&number.to_le_bytes());
     }
     // Each text is hashed with the hash before it as the seed, so that no text can pass for a part of its neighbour.
-    [asked.resource, asked.session, asked.wallet]
-        .iter()
-        .fold(xxh3_64(&bytes), |seed, text| xxh3_64_with_seed(text.as_bytes(), seed))
+    let texts = [asked.session, asked.wallet, asked.resource].into_iter().filter(|text| !text.is_empty());
+    texts.fold(xxh3_64(&bytes), |seed, text| xxh3_64_with_seed(text.as_bytes(), seed))
 }

@@ -33,6 +33,11 @@ impl<'s> Join<'s> {
         }
     }
 
+    /// Whether no session has anything to do with it.
+    pub(crate) fn is_outside_sessions(self) -> bool {
+        matches!(self, Join::None)
+    }
+
     /// The session of a request for authorization.
     pub(crate) fn of(
         agent: &'s Agent,

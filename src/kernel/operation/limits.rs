@@ -16,7 +16,7 @@ use crate::kernel::{
     },
 };
 
-use super::join::Join;
+use super::{join::Join, ordinary};
 
 /// A payment as the limits see it.
 pub(crate) struct Payment<'a> {
@@ -43,6 +43,7 @@ pub(crate) struct Payment<'a> {
 }
 
 /// What the limits say.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<Violation>,
     pub(crate) remaining: Option<Amount>,
@@ -57,6 +58,15 @@ pub(crate) fn check(
     payment: &Payment<'_>,
     now: Timestamp,
 ) -> Verdict {
+    if let Some(verdict) = ordinary::pass(agent, program, options, payment, now) {
+        debug_assert_eq!(verdict, ask_all(agent, program, options, payment, now), "a shortcut is not another way");
+        return verdict;
+    }
+    ask_all(agent, program, options, payment, now)
+}
+
+/// Asks every limit by itself.
+fn ask_all(agent: &Agent, program: &Program, options: &Options, payment: &Payment<'_>, now: Timestamp) -> Verdict {
     let verdict = Verdict { violations: Vec::new(), remaining: None, reasons: Reasons::default() };
     let mut check = Check { agent, payment, now, unknown: agent.unknown_amount(), verdict };
     check.status();
@@ -84,6 +94,11 @@ impl Payment<'_> {
     /// Whether it draws from the deposit of an envelope.
     pub(crate) fn draws(&self) -> bool {
         self.join.session().is_some_and(|session| session.envelope().is_some())
+    }
+
+    /// Whether it is a payment of its own that no deposit covers.
+    pub(crate) fn is_charge(&self) -> bool {
+        !self.enlarges && !self.is_deposit() && !self.draws()
     }
 
     fn is_deposit(&self) -> bool {
@@ -121,7 +136,7 @@ impl Check<'_> {
         if wallet.is_frozen() {
             self.violate(ViolationKind::WalletFrozen, Measure::None, Measure::None);
         }
-        if let Some(cap) = wallet.limits().per_payment {
+        if let Some(cap) = wallet.limits().and_then(|limits| limits.per_payment) {
             self.per_payment(ViolationKind::WalletPerPayment, cap, Reason::WalletLimits);
         }
         if !wallet.allows_time(self.now) {
@@ -155,53 +170,49 @@ impl Check<'_> {
         if !rule.applies().covers(payment.protocol) {
             return;
         }
-        let kind = ViolationKind::Rule(rule.kind());
+        let (kind, reason) = (ViolationKind::Rule(rule.kind()), rule.reason());
         match rule {
-            Rule::MaxAmount { cap } => self.per_payment(kind, *cap, Reason::PaymentCap),
+            Rule::MaxAmount { cap } => self.per_payment(kind, *cap, reason),
             Rule::MaxPerRequest { cap, .. } | Rule::PriceCeiling { cap, .. } => {
                 if !payment.is_deposit() {
-                    self.per_payment(kind, *cap, Reason::PaymentCap);
+                    self.per_payment(kind, *cap, reason);
                 }
             }
-            Rule::AllowedCounterparties(set) => {
-                self.listed(kind, set.contains(payment.recipient), Reason::RecipientAllowed);
-            }
-            Rule::BlockedCounterparties(set) => {
-                self.listed(kind, !set.contains(payment.recipient), Reason::RecipientAllowed);
-            }
+            Rule::AllowedCounterparties(set) => self.listed(kind, set.contains(payment.recipient), reason),
+            Rule::BlockedCounterparties(set) => self.listed(kind, !set.contains(payment.recipient), reason),
             Rule::AllowedServices { services, .. } => {
                 let known = payment.service.is_some_and(|service| services.contains(service));
-                self.listed(kind, known, Reason::ServiceAllowed);
+                self.listed(kind, known, reason);
             }
             Rule::BlockedServices { services, .. } => {
                 let known = payment.service.is_some_and(|service| services.contains(service));
-                self.listed(kind, !known, Reason::ServiceAllowed);
+                self.listed(kind, !known, reason);
             }
-            Rule::SessionBudget { cap, .. } => self.session_budget(kind, *cap),
-            Rule::ConcurrentSessions { max } => self.concurrent_sessions(kind, *max),
-            Rule::SessionDuration { max } => self.session_duration(kind, *max),
+            Rule::SessionBudget { cap, .. } => self.session_budget(kind, *cap, reason),
+            Rule::ConcurrentSessions { max } => self.concurrent_sessions(kind, *max, reason),
+            Rule::SessionDuration { max } => self.session_duration(kind, *max, reason),
             Rule::WindowLimit { window, cap } => {
                 if !payment.draws() {
                     let current = self.after(self.agent.windows().used(calendar(*window), self.now), self.unknown);
-                    self.cumulative(kind, current, *cap, Reason::SpendLimits);
+                    self.cumulative(kind, current, *cap, reason);
                 }
             }
             Rule::MaxPerService { window, cap } => {
                 if !payment.draws() {
                     let current = self.after(self.used_at_service(*window), self.lost());
-                    self.cumulative(kind, current, *cap, Reason::ServiceBudget);
+                    self.cumulative(kind, current, *cap, reason);
                 }
             }
             Rule::Velocity { period, max_count } => {
                 if !payment.enlarges {
                     let current = self.agent.calls(*period, self.now) + 1;
-                    self.counted(kind, current, u64::from(*max_count), Reason::Velocity);
+                    self.counted(kind, current, u64::from(*max_count), reason);
                 }
             }
         }
     }
 
-    fn session_budget(&mut self, kind: ViolationKind, cap: Amount) {
+    fn session_budget(&mut self, kind: ViolationKind, cap: Amount, reason: Reason) {
         let current = match self.payment.join {
             // Such a payment is its own session, so the cap looks at the whole of it.
             Join::None | Join::Deposit => self.payment.whole,
@@ -211,22 +222,22 @@ impl Check<'_> {
                 self.after(used, self.lost())
             }
         };
-        self.cumulative(kind, current, cap, Reason::SessionBudget);
+        self.cumulative(kind, current, cap, reason);
     }
 
-    fn concurrent_sessions(&mut self, kind: ViolationKind, max: u32) {
+    fn concurrent_sessions(&mut self, kind: ViolationKind, max: u32, reason: Reason) {
         if self.payment.is_deposit() {
             let open = self.agent.sessions().iter().filter(|session| session.is_open() && session.envelope().is_some());
-            self.counted(kind, open.count() as u64 + 1, u64::from(max), Reason::SessionLimits);
+            self.counted(kind, open.count() as u64 + 1, u64::from(max), reason);
         }
     }
 
-    fn session_duration(&mut self, kind: ViolationKind, max: Duration) {
+    fn session_duration(&mut self, kind: ViolationKind, max: Duration, reason: Reason) {
         if let (true, Some(asked)) = (self.payment.is_deposit(), self.payment.duration) {
             if asked > max {
                 self.violate(kind, Measure::Time(max), Measure::Time(asked));
             } else {
-                self.passed(Reason::SessionLimits);
+                self.passed(reason);
             }
         }
     }

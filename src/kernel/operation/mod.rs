@@ -8,6 +8,7 @@ mod increment;
 mod join;
 mod lifecycle;
 mod limits;
+mod ordinary;
 mod policy;
 mod read;
 mod record;

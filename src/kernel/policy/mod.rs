@@ -1,6 +1,7 @@
 //! What may an agent spend? Policies in three stages, one file each: as written ([`PolicySource`]), as understood
 //! ([`CheckedPolicy`]), as run ([`Program`]). Nothing here knows an agent's state: a program is only the question.
 
+pub mod caps;
 pub mod checked;
 pub mod error;
 pub mod kind;
@@ -12,6 +13,7 @@ pub mod service;
 pub mod source;
 pub mod value;
 
+pub use caps::Caps;
 pub use checked::{CheckedPolicy, check};
 pub use error::PolicyError;
 pub use kind::RuleKind;

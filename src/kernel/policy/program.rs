@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use bincode::{Decode, Encode};
 
-use super::{CheckedPolicy, Rule};
-use crate::kernel::{Amount, Duration, Period, PolicyId};
+use super::{Caps, CheckedPolicy, Rule};
+use crate::kernel::{Amount, Duration, Period, PolicyId, Protocol};
 
 /// The rules that an agent's requests must pass, all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Program {
     rules: Box<[Rule]>,
     policies: Box<[(PolicyId, u32)]>,
     denies_all: bool,
+    /// By protocol.
+    caps: [Caps; 3],
     velocity_periods: PeriodSet,
     smallest_amount_limit: Option<Amount>,
     smallest_count_limit: Option<u32>,
@@ -37,6 +39,7 @@ impl Program {
     fn new(rules: Box<[Rule]>, policies: Box<[(PolicyId, u32)]>) -> Program {
         Program {
             denies_all: false,
+            caps: Protocol::ALL.map(|protocol| Caps::new(&rules, protocol)),
             velocity_periods: rules.iter().filter_map(velocity).map(|(period, _)| period).collect(),
             smallest_amount_limit: rules.iter().filter_map(Rule::cumulative_cap).min(),
             smallest_count_limit: rules.iter().filter_map(velocity).map(|(_, max_count)| max_count).min(),
@@ -62,6 +65,12 @@ impl Program {
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// What the rules come to for ordinary charges over a rail.
+    #[must_use]
+    pub fn caps(&self, protocol: Protocol) -> &Caps {
+        &self.caps[protocol as usize]
     }
 
     /// The active policies and their versions, highest priority first. Empty where no policy applies.

@@ -1,7 +1,7 @@
 //! A rule that can be run: no text is left to interpret, and no combination that means nothing can be built.
 
 use super::{NameSet, RuleKind};
-use crate::kernel::{Amount, Duration, Period, Protocol};
+use crate::kernel::{Amount, Duration, Period, Protocol, reason::Reason};
 
 /// One thing that must hold. Variants stand in the order in which they run: what needs nothing but the request comes first.
 ///
@@ -129,6 +129,21 @@ impl Rule {
             | Rule::SessionBudget { rail, .. } => Applies::Only(*rail),
             Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => Applies::Only(Rail::Mpp),
             Rule::MaxPerService { .. } => Applies::Only(Rail::X402),
+        }
+    }
+
+    /// What it means to pass it.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Rule::MaxAmount { .. } | Rule::MaxPerRequest { .. } | Rule::PriceCeiling { .. } => Reason::PaymentCap,
+            Rule::AllowedCounterparties(_) | Rule::BlockedCounterparties(_) => Reason::RecipientAllowed,
+            Rule::AllowedServices { .. } | Rule::BlockedServices { .. } => Reason::ServiceAllowed,
+            Rule::SessionBudget { .. } => Reason::SessionBudget,
+            Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => Reason::SessionLimits,
+            Rule::WindowLimit { .. } => Reason::SpendLimits,
+            Rule::MaxPerService { .. } => Reason::ServiceBudget,
+            Rule::Velocity { .. } => Reason::Velocity,
         }
     }
 

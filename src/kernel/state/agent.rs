@@ -228,7 +228,7 @@ impl Agent {
     /// The smallest limit of its wallets that adds up over payments.
     #[must_use]
     pub fn smallest_wallet_limit(&self) -> Option<Amount> {
-        self.wallets.iter().flat_map(|wallet| wallet.limits().per_window).flatten().min()
+        self.wallets.iter().filter_map(Wallet::limits).flat_map(|limits| limits.per_window).flatten().min()
     }
 }
 

@@ -60,7 +60,8 @@ impl Wallet {
     /// As its operator described it.
     #[must_use]
     pub fn source(&self) -> WalletSource {
-        let WalletLimits { per_payment, per_window: [per_day, per_week, per_month] } = self.limits();
+        let WalletLimits { per_payment, per_window: [per_day, per_week, per_month] } =
+            self.limits().copied().unwrap_or_default();
         let text = |position| self.texts.text(position).to_owned();
         WalletSource {
             id: text(0),
@@ -96,10 +97,10 @@ impl Wallet {
         self.rank
     }
 
-    /// Its limits.
+    /// Its limits, if it has any.
     #[must_use]
-    pub fn limits(&self) -> WalletLimits {
-        self.limits.as_deref().copied().unwrap_or_default()
+    pub fn limits(&self) -> Option<&WalletLimits> {
+        self.limits.as_deref()
     }
 
     /// The cap on a calendar window.

@@ -88,7 +88,11 @@ impl Windows {
 
     /// [`Windows::used`] for day, week and month.
     #[must_use]
+    #[inline]
     pub fn all_used(&self, now: Timestamp) -> [Amount; 3] {
+        if now.day() == self.day {
+            return self.used;
+        }
         Calendar::ALL.map(|calendar| self.used(calendar, now))
     }
 

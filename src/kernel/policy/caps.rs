@@ -1,0 +1,178 @@
+//! The rules of a program drawn together for one rail: what an ordinary charge must stay within. One that does is known to at once;
+//! of any other, the rules are asked one by one, since all violations are told.
+
+use super::{NameSet, Rule, ServiceWindow, SpendWindow};
+use crate::kernel::{Amount, Name, Period, Protocol, reason::Reasons};
+
+/// The tightest caps on charges over one rail that neither open nor draw from an envelope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caps {
+    payment: Option<Amount>,
+    recipients: Box<[List]>,
+    services: Box<[List]>,
+    /// On one session.
+    pub session: Option<Amount>,
+    /// On the calendar day, week and month.
+    pub windows: [Option<Amount>; 3],
+    /// On the same at one service.
+    pub service_windows: [Option<Amount>; 3],
+    /// On everything ever paid to one service.
+    pub service_total: Option<Amount>,
+    /// On payments in rolling periods.
+    pub calls: Box<[(Period, u32)]>,
+    /// What passed when everything passed.
+    pub reasons: Reasons,
+}
+
+/// Names of which one must be, or must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct List {
+    names: NameSet,
+    allows: bool,
+}
+
+impl Caps {
+    /// The caps that `rules` put on charges of `protocol`.
+    #[must_use]
+    pub fn new(rules: &[Rule], protocol: Protocol) -> Caps {
+        let mut caps = Caps::default();
+        let (mut recipients, mut services, mut calls) = (Vec::new(), Vec::new(), Vec::new());
+        for rule in rules.iter().filter(|rule| rule.applies().covers(protocol)) {
+            let list = |names: &NameSet, allows| List { names: names.clone(), allows };
+            match rule {
+                Rule::MaxAmount { cap } | Rule::MaxPerRequest { cap, .. } | Rule::PriceCeiling { cap, .. } => {
+                    tighten(&mut caps.payment, *cap);
+                }
+                Rule::AllowedCounterparties(names) => recipients.push(list(names, true)),
+                Rule::BlockedCounterparties(names) => recipients.push(list(names, false)),
+                Rule::AllowedServices { services: names, .. } => services.push(list(names, true)),
+                Rule::BlockedServices { services: names, .. } => services.push(list(names, false)),
+                Rule::SessionBudget { cap, .. } => tighten(&mut caps.session, *cap),
+                // They look at deposits only.
+                Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => continue,
+                Rule::WindowLimit { window, cap } => tighten(&mut caps.windows[place(*window)], *cap),
+                Rule::MaxPerService { window: ServiceWindow::Lifetime, cap } => tighten(&mut caps.service_total, *cap),
+                Rule::MaxPerService { window: ServiceWindow::Calendar(window), cap } => {
+                    tighten(&mut caps.service_windows[place(*window)], *cap);
+                }
+                Rule::Velocity { period, max_count } => calls.push((*period, *max_count)),
+            }
+            caps.reasons.insert(rule.reason());
+        }
+        Caps { recipients: recipients.into(), services: services.into(), calls: calls.into(), ..caps }
+    }
+
+    /// Whether a charge passes all that is asked of it alone.
+    #[must_use]
+    pub fn admit(&self, amount: Amount, recipient: &Name<'_>, service: Option<&Name<'_>>) -> bool {
+        self.payment.is_none_or(|cap| amount <= cap)
+            && self.recipients.iter().all(|list| list.names.contains(recipient) == list.allows)
+            && self.services.iter().all(|list| service.is_some_and(|name| list.names.contains(name)) == list.allows)
+    }
+}
+
+fn tighten(tightest: &mut Option<Amount>, cap: Amount) {
+    *tightest = Some(tightest.map_or(cap, |known| known.min(cap)));
+}
+
+/// Where a window stands among day, week and month.
+fn place(window: SpendWindow) -> usize {
+    match window {
+        SpendWindow::Day => 0,
+        SpendWindow::Week => 1,
+        SpendWindow::Month => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Duration, policy::Rail, reason::Reason};
+
+    fn units(units: u32) -> Amount {
+        Amount::from_units(units)
+    }
+
+    fn names(recipients: &[&str]) -> NameSet {
+        recipients.iter().map(|text| Name::recipient(text).unwrap()).collect()
+    }
+
+    fn reasons(expected: &[Reason]) -> Reasons {
+        let mut reasons = Reasons::default();
+        expected.iter().for_each(|reason| reasons.insert(*reason));
+        reasons
+    }
+
+    #[test]
+    fn the_tightest_of_the_caps_that_cover_the_rail_counts() {
+        let rules = [
+            Rule::MaxAmount { cap: units(9) },
+            Rule::MaxPerRequest { rail: Rail::X402, cap: units(7) },
+            Rule::PriceCeiling { rail: Rail::Mpp, cap: units(8) },
+            Rule::SessionBudget { rail: Rail::Mpp, cap: units(30) },
+            Rule::ConcurrentSessions { max: 1 },
+            Rule::SessionDuration { max: Duration::from_secs(1) },
+            Rule::WindowLimit { window: SpendWindow::Week, cap: units(60) },
+            Rule::WindowLimit { window: SpendWindow::Week, cap: units(50) },
+            Rule::WindowLimit { window: SpendWindow::Month, cap: units(70) },
+            Rule::MaxPerService { window: ServiceWindow::Lifetime, cap: units(90) },
+            Rule::MaxPerService { window: ServiceWindow::Calendar(SpendWindow::Day), cap: units(80) },
+            Rule::Velocity { period: Period::Hour, max_count: 3 },
+        ];
+        let windows = [None, Some(units(50)), Some(units(70))];
+        let all = [Reason::PaymentCap, Reason::SpendLimits, Reason::Velocity];
+        let calls: Box<[(Period, u32)]> = Box::new([(Period::Hour, 3)]);
+        let common = Caps { windows, calls, reasons: reasons(&all), ..Caps::default() };
+        let check = |protocol, expected: &Caps| assert_eq!(Caps::new(&rules, protocol), *expected, "{protocol:?}");
+        check(Protocol::Payment, &Caps { payment: Some(units(9)), ..common.clone() });
+        check(
+            Protocol::X402,
+            &Caps {
+                payment: Some(units(7)),
+                service_windows: [Some(units(80)), None, None],
+                service_total: Some(units(90)),
+                reasons: reasons(&[&all[..], &[Reason::ServiceBudget]].concat()),
+                ..common.clone()
+            },
+        );
+        check(
+            Protocol::Mpp,
+            &Caps {
+                payment: Some(units(8)),
+                session: Some(units(30)),
+                reasons: reasons(&[&all[..], &[Reason::SessionBudget]].concat()),
+                ..common
+            },
+        );
+        assert_eq!(Caps::new(&[], Protocol::X402), Caps::default());
+    }
+
+    #[test]
+    fn a_charge_is_admitted_when_every_list_and_cap_lets_it_pass() {
+        let rules = [
+            Rule::MaxAmount { cap: units(9) },
+            Rule::AllowedCounterparties(names(&["0xa", "0xb"])),
+            Rule::BlockedCounterparties(names(&["0xb"])),
+            Rule::AllowedServices { rail: Rail::X402, services: names(&["a.example", "b.example"]) },
+            Rule::BlockedServices { rail: Rail::X402, services: names(&["b.example"]) },
+        ];
+        let check = |protocol, amount: u32, recipient, service: &str, expected| {
+            let service = (!service.is_empty()).then(|| Name::service(service).unwrap());
+            let admitted = Caps::new(&rules, protocol).admit(
+                units(amount),
+                &Name::recipient(recipient).unwrap(),
+                service.as_ref(),
+            );
+            assert_eq!(admitted, expected, "{protocol:?} {amount} {recipient} {service:?}");
+        };
+        check(Protocol::X402, 9, "0xA", "A.example", true);
+        check(Protocol::X402, 10, "0xa", "a.example", false);
+        check(Protocol::X402, 9, "0xb", "a.example", false);
+        check(Protocol::X402, 9, "0xc", "a.example", false);
+        check(Protocol::X402, 9, "0xa", "b.example", false);
+        check(Protocol::X402, 9, "0xa", "c.example", false);
+        check(Protocol::X402, 9, "0xa", "", false);
+        check(Protocol::Mpp, 9, "0xa", "c.example", true);
+        check(Protocol::Payment, 9, "0xa", "", true);
+    }
+}
