@@ -124,12 +124,18 @@ impl Deed {
 pub struct History {
     finished: Aged<Slot>,
     operations: Slots<Operation>,
-    /// Where the operations are.
-    order: Aged<Slot>,
+    order: Aged<Placed>,
     /// Operations by agent and id.
     index: Index,
     /// Seeded anew in each process: clients choose the ids, and must not be able to choose collisions. No order depends on it.
     hasher: DefaultHashBuilder,
+}
+
+/// Where an operation is, and its hash: to forget it, nobody has to look at it again.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    slot: Slot,
+    hash: u32,
 }
 
 impl History {
@@ -162,7 +168,7 @@ impl History {
         let operations = &self.operations;
         let is_new = self.index.insert(hash, slot, |slot| is_of(operations, slot, agent, id));
         assert!(is_new, "INVARIANT: an operation is carried out once");
-        self.order.push(now, slot);
+        self.order.push(now, Placed { slot, hash });
     }
 
     /// An operation that is remembered.
@@ -174,10 +180,9 @@ impl History {
 
     /// Forgets the oldest operation.
     pub fn forget_operation(&mut self) {
-        let Some(slot) = self.order.pop() else { return };
-        if let Some(Operation { agent, id, .. }) = self.operations.remove(slot) {
-            self.index.remove(self.hash(agent, id), slot);
-        }
+        let Some(Placed { slot, hash }) = self.order.pop() else { return };
+        self.operations.remove(slot);
+        self.index.remove(hash, slot);
     }
 
     /// Operations that are remembered.
@@ -188,7 +193,7 @@ impl History {
 
     /// The operations, oldest first, with the moment at which each was carried out.
     pub fn operations(&self) -> impl Iterator<Item = (Timestamp, Operation)> {
-        self.order.iter().filter_map(|(at, slot)| Some((at, *self.operations.get(slot)?)))
+        self.order.iter().filter_map(|(at, Placed { slot, .. })| Some((at, *self.operations.get(slot)?)))
     }
 
     /// How many finished holds and operations are `kept` old or older at `now`.

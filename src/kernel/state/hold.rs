@@ -2,7 +2,11 @@
 
 use bincode::{Decode, Encode};
 
-use super::{rebuilt::Rebuilt, slots::Slot, window::Weight};
+use super::{
+    rebuilt::Rebuilt,
+    slots::{NIL, Slot},
+    window::Weight,
+};
 use crate::kernel::{
     AgentIndex, Amount, AuthorizationId, Duration, NameId, Protocol, SessionNumber, Timestamp,
     event::Approved,
@@ -10,14 +14,10 @@ use crate::kernel::{
     reason::Reasons,
 };
 
-/// No slot.
-pub(super) const NIL: Slot = Slot::MAX;
-
 /// Money reserved by an approved authorization.
 ///
 /// There are millions of them, so what only few have is kept apart, and what can be told from the rest is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[repr(align(64))]
 pub struct Hold {
     /// Chosen by its client.
     pub id: AuthorizationId,
@@ -59,6 +59,7 @@ pub struct Hold {
     pub(super) links: Rebuilt<Links>,
 }
 
+// A power of two, so that pieces of them fill what an allocator gives; more than the natural alignment would make it give more.
 const _: () = assert!(size_of::<Option<Hold>>() == 128, "a hold takes two cache lines");
 
 /// What few holds have.

@@ -5,9 +5,9 @@ use std::hash::BuildHasher;
 use hashbrown::DefaultHashBuilder;
 
 use super::{
-    hold::{Hold, Links, NIL},
+    hold::{Hold, Links},
     index::Index,
-    slots::{Slot, Slots},
+    slots::{NIL, Slot, Slots},
 };
 use crate::kernel::{AgentIndex, AuthorizationId, Timestamp, outcome::HoldStatus};
 

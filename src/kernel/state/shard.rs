@@ -282,9 +282,12 @@ impl State {
     /// Forgets the oldest hold that is over.
     pub(crate) fn forget_hold(&mut self, now: Timestamp) {
         if let Some(slot) = self.history.forget_hold() {
-            let (agent, session) = (self.holds.at(slot).agent, self.holds.at(slot).session);
+            let hold = self.holds.at(slot);
+            let (agent, session, in_envelope) = (hold.agent, hold.session, hold.deposit || hold.from_deposit);
             self.holds.remove(slot);
-            self.let_session_go(now, agent, session, |session| session.envelope().is_some());
+            if in_envelope {
+                self.let_session_go(now, agent, session, |session| session.envelope().is_some());
+            }
         }
     }
 

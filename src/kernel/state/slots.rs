@@ -3,6 +3,9 @@
 /// The number of a slot.
 pub type Slot = u32;
 
+/// No slot: there are never so many.
+pub(super) const NIL: Slot = Slot::MAX;
+
 /// Slots in a piece. A piece is made when the one before is full and never moves: one array for all would be copied whenever it
 /// grows, and a shard with a million holds would stand still for a tenth of a second.
 const PIECE: usize = 2048;
@@ -34,11 +37,12 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Empties a slot; returns what was in it.
-    pub fn remove(&mut self, slot: Slot) -> Option<T> {
-        let value = self.place_mut(slot)?.take()?;
+    /// Empties a slot; says whether there was anything in it.
+    pub fn remove(&mut self, slot: Slot) -> bool {
+        let Some(place) = self.place_mut(slot).filter(|place| place.is_some()) else { return false };
+        *place = None;
         self.free.push(slot);
-        Some(value)
+        true
     }
 
     /// What is in a slot.
@@ -95,8 +99,8 @@ mod tests {
         for value in 0..=PIECE {
             slots.insert(value);
         }
-        assert_eq!(slots.remove(3), Some(3));
-        assert_eq!(slots.remove(3), None);
+        assert!(slots.remove(3));
+        assert!(!slots.remove(3));
         assert_eq!(slots.get(3), None);
         assert_eq!(slots.get_mut(3), None);
         assert_eq!(slots.iter().count(), PIECE);
