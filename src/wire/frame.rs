@@ -342,6 +342,12 @@ impl BatchWriter {
         self.total == 0
     }
 
+    /// How many bytes they take.
+    #[must_use]
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The bytes of all frames; the writer is empty afterwards and keeps its memory for `spare`'s sake: pass the vector back in.
     pub fn take(&mut self, spare: Vec<u8>) -> Vec<u8> {
         if self.count > 0 {

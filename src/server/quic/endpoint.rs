@@ -20,8 +20,9 @@ use crate::wire::limits::{ALPN, FRAME_BYTES_MAX, IDLE_TIMEOUT, STREAMS_MAX};
 const STREAM_WINDOW_BYTES: u32 = 2 * FRAME_BYTES_MAX as u32;
 /// What a client may send on all streams of a connection before it is read.
 const CONNECTION_WINDOW_BYTES: u32 = 4 * FRAME_BYTES_MAX as u32;
-/// What may be on its way to a client.
-const SEND_WINDOW_BYTES: u64 = 8 * FRAME_BYTES_MAX as u64;
+/// What may be on its way to a client; beyond it a stream waits, and reads no more requests, until the client has read. It bounds what a
+/// client costs that reads nothing.
+const SEND_WINDOW_BYTES: u64 = 2 * FRAME_BYTES_MAX as u64;
 
 /// Where and as whom to listen.
 #[derive(Debug)]

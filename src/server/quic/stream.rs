@@ -27,6 +27,11 @@ use crate::{
 
 /// The most pieces of the stream that one read takes; about as many packets, and so some thousand requests at most.
 const CHUNKS_PER_READ_MAX: usize = 64;
+/// From so many bytes of replies on, they leave before the next frame is decided: other connections take their turn, and a client
+/// that does not read holds no more than its last frame was worth.
+const REPLIES_BYTES_MAX: usize = FRAME_BYTES_MAX;
+/// From so many bytes of replies to one frame on, the rest of it is refused: a request of a few bytes may be answered with thousands.
+const FRAME_REPLIES_BYTES_MAX: usize = 16 * FRAME_BYTES_MAX;
 /// How long the last bytes of a stream may take to be acknowledged.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -36,8 +41,19 @@ pub(super) struct Stream {
     outbound: Outbound,
     buffer: FrameBuffer,
     desk: Desk,
-    /// A whole frame waits for room among the requests in flight.
-    is_blocked: bool,
+    /// What the frames wait for that were not decided yet.
+    rest: Rest,
+}
+
+/// What is left of what was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Nothing that is whole.
+    Nothing,
+    /// A whole frame, which waits for room among the requests in flight.
+    Blocked,
+    /// Perhaps a whole frame, which waits until the replies before it have left.
+    Unsent,
 }
 
 impl Stream {
@@ -50,7 +66,7 @@ impl Stream {
         buffer: FrameBuffer,
     ) -> Stream {
         let outbound = Outbound { send, spare: Vec::new() };
-        Stream { recv, outbound, buffer, desk: Desk::new(host, peer), is_blocked: false }
+        Stream { recv, outbound, buffer, desk: Desk::new(host, peer), rest: Rest::Nothing }
     }
 
     /// Serves until the client ends the stream, the connection is over, or `stopping` says so.
@@ -76,26 +92,31 @@ impl Stream {
             self.desk.take_late();
             self.decide()?;
             self.outbound.flush(&mut self.desk.replies).await?;
-            if is_over && !self.is_blocked && self.desk.waiting == 0 {
+            if self.rest == Rest::Unsent {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let is_blocked = self.rest == Rest::Blocked;
+            if is_over && !is_blocked && self.desk.waiting == 0 {
                 return self.outbound.finish().await;
             }
             tokio::select! {
-                read = self.recv.read_chunks(&mut chunks), if !is_over && !self.is_blocked => match read {
+                read = self.recv.read_chunks(&mut chunks), if !is_over && !is_blocked => match read {
                     Ok(Some(count)) => self.buffer.extend(chunks.iter().take(count).map(|chunk| &chunk[..])),
                     Ok(None) => is_over = true,
                     Err(_) => return Err(End::Gone),
                 },
                 () = self.desk.late.arrived(), if self.desk.waiting > 0 => {}
-                () = room, if self.is_blocked => {}
+                () = room, if is_blocked => {}
                 _ = stopping.wait_for(|stopping| *stopping), if !is_over => is_over = true,
             }
         }
     }
 
-    /// Decides every whole frame that there is room for. The worker is borrowed for the whole run, and never across an await.
+    /// Decides the whole frames that there is room for. The worker is borrowed for the whole run, and never across an await.
     fn decide(&mut self) -> Result<(), End> {
-        let Stream { buffer, desk, is_blocked, .. } = self;
-        *is_blocked = false;
+        let Stream { buffer, desk, rest, .. } = self;
+        *rest = Rest::Nothing;
         if buffer.peek(FRAME_BYTES_MAX).map_err(|error| End::protocol(&error))?.is_none() {
             return Ok(());
         }
@@ -107,7 +128,7 @@ impl Stream {
         worker.finish();
         drop(worker);
         desk.crossings.cross(&desk.host.engine);
-        *is_blocked = decided?;
+        *rest = decided?;
         Ok(())
     }
 
@@ -197,18 +218,20 @@ impl Desk {
         }
     }
 
-    /// Whether a frame is left for which there is no room in flight.
-    fn decide_frames(&mut self, buffer: &mut FrameBuffer, worker: &mut Worker, now: Timestamp) -> Result<bool, End> {
+    fn decide_frames(&mut self, buffer: &mut FrameBuffer, worker: &mut Worker, now: Timestamp) -> Result<Rest, End> {
         loop {
+            if self.replies.bytes_len() >= REPLIES_BYTES_MAX {
+                return Ok(Rest::Unsent);
+            }
             let frame = buffer.peek(FRAME_BYTES_MAX).map_err(|error| End::protocol(&error))?;
-            let Some(frame) = frame else { return Ok(false) };
+            let Some(frame) = frame else { return Ok(Rest::Nothing) };
             let content = frame.expect(FrameKind::Requests).map_err(|error| End::protocol(&error))?;
             let mut weight = 0;
             let requests = Batch::parse_looking(content, |item| weight += Request::weight(item));
             let requests = requests.map_err(|error| End::protocol(&error))?;
             // A frame that is more than ever fits waits until nothing is in flight; the messages that do not fit are then refused.
             if !self.peer.has_room_for(weight.min(IN_FLIGHT_MAX)) {
-                return Ok(true);
+                return Ok(Rest::Blocked);
             }
             requests.for_each(|item| self.decide_item(item, worker, now));
             buffer.skip();
@@ -217,6 +240,11 @@ impl Desk {
 
     fn decide_item(&mut self, item: Item<'_>, worker: &mut Worker, now: Timestamp) {
         let tag = item.tag;
+        if self.replies.bytes_len() >= FRAME_REPLIES_BYTES_MAX {
+            let refusal =
+                Refusal::new(ErrorCode::Overloaded, "the replies to the frame are too long; ask for less at one time");
+            return self.reply(tag, &Reply::from(&refusal));
+        }
         match Request::decode(item) {
             Err(error) => self.reply(tag, &Reply::from(&Refusal::from(&error))),
             Ok(Request::Ping) => self.reply(tag, &Reply::Pong(now)),
