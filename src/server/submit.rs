@@ -1,7 +1,6 @@
 //! How does an asynchronous task ask the engine? It hands a batch to each worker and awaits the answers, with a limit on the wait.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -42,10 +41,9 @@ pub async fn ask(engine: &Engine, shard: ShardId, request: &Request<'_>) -> Resu
 pub async fn ask_all(engine: &Engine, requests: &[(ShardId, &Request<'_>)]) -> Vec<Result<Outcome, AskError>> {
     let (collector, complete) = Collector::new(requests.len());
     for (worker, batch) in batches(engine, requests, &collector) {
-        let tickets = batch_tickets(engine, requests, worker);
-        if engine.submit(worker, batch).is_err() {
+        if let Err(refused) = engine.submit(worker, batch) {
             let why = why_not(engine);
-            collector.deliver(&mut tickets.map(|ticket| (ticket, Err(why.clone()))));
+            collector.deliver(&mut refused.tickets().map(|ticket| (ticket, Err(why.clone()))));
         }
     }
     // The result does not matter: what is missing after the wait is unknown, whatever the cause.
@@ -59,27 +57,22 @@ fn why_not(engine: &Engine) -> EngineError {
     if status.stopping || status.failed { EngineError::Unavailable } else { EngineError::Overloaded }
 }
 
+/// The requests by the worker that keeps their shard. Workers are few, so they are found by looking.
 fn batches(
     engine: &Engine,
     requests: &[(ShardId, &Request<'_>)],
     collector: &Arc<Collector>,
-) -> BTreeMap<WorkerId, Batch> {
-    let mut batches = BTreeMap::new();
+) -> Vec<(WorkerId, Batch)> {
+    let mut batches: Vec<(WorkerId, Batch)> = Vec::with_capacity(1);
     for (index, (shard, request)) in requests.iter().enumerate() {
-        let replies = || Batch::new(Arc::clone(collector) as Arc<dyn Replies>);
-        let batch = batches.entry(engine.worker_of(*shard)).or_insert_with(replies);
-        batch.push(*shard, Ticket(index as u64), request);
+        let owner = engine.worker_of(*shard);
+        let place = batches.iter().position(|(worker, _)| *worker == owner).unwrap_or_else(|| {
+            batches.push((owner, Batch::new(Arc::clone(collector) as Arc<dyn Replies>)));
+            batches.len() - 1
+        });
+        batches[place].1.push(*shard, Ticket(index as u64), request);
     }
     batches
-}
-
-fn batch_tickets<'a>(
-    engine: &'a Engine,
-    requests: &'a [(ShardId, &Request<'_>)],
-    worker: WorkerId,
-) -> impl Iterator<Item = Ticket> + 'a {
-    let of_worker = move |(_, (shard, _)): &(usize, &(ShardId, &Request<'_>))| engine.worker_of(*shard) == worker;
-    requests.iter().enumerate().filter(of_worker).map(|(index, _)| Ticket(index as u64))
 }
 
 /// Gathers the answers to a fixed number of requests and says when all are there.
