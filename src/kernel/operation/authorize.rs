@@ -38,6 +38,7 @@ impl State {
         events: &mut Vec<Event>,
     ) -> Result<Outcome, Failure> {
         let agent = self.agent(index)?;
+        self.holds.foresee_insert(&agent.open_holds.0);
         let payee = self.payee(asked.protocol, asked.recipient, asked.service)?;
         let fingerprint = fingerprint(asked, &payee);
         if let Some(slot) = self.holds.find(index, asked.id) {

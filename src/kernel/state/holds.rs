@@ -80,6 +80,13 @@ impl Holds {
         slot
     }
 
+    /// Reads what [`Holds::insert`] will write next to an agent's open holds. Writes to memory that is not in the cache are what a
+    /// placement waits for most, and they cannot begin before the decision is made; this read can.
+    pub fn foresee_insert(&self, open: &OpenHolds) {
+        self.slots.foresee_insert();
+        std::hint::black_box(self.peek(open.newest).map(|hold| hold.status));
+    }
+
     /// The hold is over: it leaves the list of open ones, and is remembered.
     pub fn finish(&mut self, slot: Slot, status: HoldStatus, open: &mut OpenHolds) {
         let hold = self.at_mut(slot);

@@ -45,6 +45,12 @@ impl<T> Slots<T> {
         true
     }
 
+    /// Reads a word of the slot that [`Slots::insert`] will use next, so that it is in the cache by then.
+    pub(super) fn foresee_insert(&self) {
+        let slot = self.free.last().copied().unwrap_or_default();
+        std::hint::black_box(self.get(slot).is_some());
+    }
+
     /// What is in a slot.
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
         self.place_mut(slot)?.as_mut()
