@@ -1,0 +1,58 @@
+//! The kernel: decide, and apply what was decided.
+
+use crate::{
+    count::Count,
+    fixture::{Course, End, Shard, machine_payments},
+};
+
+const AGENTS: u32 = 256;
+const STEPS: u64 = 64;
+const COURSE: Course = Course { step: 256, steps_open: 16, end: End::Captured };
+
+fn shard(end: End) -> Shard {
+    Shard::empty(machine_payments(), Course { end, ..COURSE }).with_agents(AGENTS).in_steady_state()
+}
+
+/// Counts placing holds and ending them apart.
+fn count(end: End) -> (Count, Count) {
+    let mut shard = shard(end);
+    let (mut placing, mut ending) = (Count::default(), Count::default());
+    for _ in 0..STEPS {
+        (0..COURSE.step).for_each(|_| placing.add(|| shard.place()));
+        (0..COURSE.step).for_each(|_| ending.add(|| shard.end()));
+        ending.add(|| shard.pass_step());
+    }
+    (placing, ending)
+}
+
+#[test]
+fn an_approval_takes_no_memory() {
+    let (placing, _) = count(End::Captured);
+    placing.assert_none();
+}
+
+#[test]
+fn a_capture_takes_no_memory() {
+    let (_, ending) = count(End::Captured);
+    ending.assert_none();
+}
+
+#[test]
+fn a_void_takes_no_memory() {
+    let (_, ending) = count(End::Voided);
+    ending.assert_none();
+}
+
+#[test]
+fn an_expiry_takes_no_memory() {
+    let (_, ending) = count(End::Expired);
+    ending.assert_none();
+}
+
+#[test]
+fn a_denial_takes_the_list_of_its_violations() {
+    let mut shard = shard(End::Captured);
+    let mut denying = Count::default();
+    (0..STEPS * COURSE.step).for_each(|_| denying.add(|| shard.deny()));
+    denying.assert_at_most(1);
+}
