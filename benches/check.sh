@@ -14,7 +14,7 @@ for argument in "$@"; do
         *) benches+=(--bench "$argument") ;;
     esac
 done
-[[ ${#benches[@]} -gt 0 ]] || benches=(--benches)
+[[ ${#benches[@]} -gt 0 ]] || benches=(--bench "*")
 
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target/criterion"
