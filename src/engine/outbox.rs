@@ -12,6 +12,8 @@ pub(super) struct Outbox {
     queues: Vec<Queue>,
     /// Where in `queues` an asker's answers are, by the address of its replies.
     places: HashMap<usize, usize>,
+    /// The last asker's address and place: answers come in runs.
+    last: Option<(usize, usize)>,
     spare: Vec<Vec<(Ticket, Answer)>>,
 }
 
@@ -24,16 +26,25 @@ impl Outbox {
     pub(super) fn push(&mut self, replies: &Arc<dyn Replies>, ticket: Ticket, answer: Answer) {
         // The queue holds the replies, so the address stays theirs until the delivery.
         let address = Arc::as_ptr(replies).cast::<()>().addr();
-        let place = *self.places.entry(address).or_insert_with(|| {
+        let place = match self.last {
+            Some((last, place)) if last == address => place,
+            Some(_) | None => self.place(address, replies),
+        };
+        self.last = Some((address, place));
+        self.queues[place].answers.push((ticket, answer));
+    }
+
+    fn place(&mut self, address: usize, replies: &Arc<dyn Replies>) -> usize {
+        *self.places.entry(address).or_insert_with(|| {
             let answers = self.spare.pop().unwrap_or_default();
             self.queues.push(Queue { replies: Arc::clone(replies), answers });
             self.queues.len() - 1
-        });
-        self.queues[place].answers.push((ticket, answer));
+        })
     }
 
     pub(super) fn deliver(&mut self) {
         self.places.clear();
+        self.last = None;
         for Queue { replies, mut answers } in self.queues.drain(..) {
             replies.deliver(&mut answers.drain(..));
             self.spare.push(answers);
