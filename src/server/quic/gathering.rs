@@ -38,7 +38,8 @@ impl Gathering {
                 gathered.missing -= 1;
             }
         }
-        if gathered.missing == 0 {
+        // Whoever brings the last result sends them all; who comes after that with nothing finds none.
+        if gathered.missing == 0 && !gathered.results.is_empty() {
             let results = std::mem::take(&mut gathered.results);
             self.late.gathered(self.tag, results.into_iter().flatten().collect());
         }
@@ -59,6 +60,17 @@ mod tests {
         kernel::{Amount, Outcome, outcome::Captured},
         server::quic::late::Arrived,
     };
+
+    #[test]
+    fn the_results_leave_once() {
+        let late = Arc::new(Late::default());
+        let gathering = Gathering::new(7, 1, Arc::clone(&late));
+        let mut arrived = Arrived::default();
+        gathering.deliver(&mut std::iter::once((Ticket(0), Err(EngineError::Overloaded))));
+        gathering.put(std::iter::empty());
+        late.take(&mut arrived);
+        assert_eq!(arrived.captures.len(), 1, "{arrived:?}");
+    }
 
     #[test]
     fn the_results_leave_together_in_the_order_of_the_captures() {
