@@ -6,6 +6,10 @@ use hashbrown::HashMap;
 
 use super::answer::{Answer, Replies, Ticket};
 
+/// How many queues are kept for the next turn, and how long one may have become: one large turn must not take memory for good.
+const SPARE_QUEUES_MAX: usize = 64;
+const SPARE_ANSWERS_MAX: usize = 4096;
+
 /// See the module. It keeps its memory, so that answers cost no allocation once it has grown.
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -47,7 +51,9 @@ impl Outbox {
         self.last = None;
         for Queue { replies, mut answers } in self.queues.drain(..) {
             replies.deliver(&mut answers.drain(..));
-            self.spare.push(answers);
+            if self.spare.len() < SPARE_QUEUES_MAX && answers.capacity() <= SPARE_ANSWERS_MAX {
+                self.spare.push(answers);
+            }
         }
     }
 }
