@@ -13,11 +13,11 @@ use std::{
 use crossbeam::channel::Receiver;
 use thiserror::Error;
 
-use super::shared::Shared;
+use super::shared::{Shared, Standing};
 use crate::{
     journal::{
-        Position, ReplayError, Replayed, Store, StoreError, codec::visit_events, read_snapshot, replay, replay_until,
-        write_snapshot,
+        Position, ReplayError, Replayed, Sequence, Store, StoreError, codec::visit_events, read_snapshot, replay,
+        replay_until, write_snapshot,
     },
     kernel::{self, ShardId, State, state::ImageError},
 };
@@ -91,6 +91,8 @@ pub(super) enum SnapshotError {
     Rebuild(#[from] RebuildError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the journal of shard {} was durable up to record {}, but reads back only up to {}", shard.0, durable.0, read.0)]
+    Short { shard: ShardId, durable: Sequence, read: Sequence },
     #[error("failed to write a snapshot: {0}")]
     Write(#[from] io::Error),
 }
@@ -107,10 +109,13 @@ impl Snapshotter {
         Snapshotter { shared, store, asked }
     }
 
-    /// Writes until the committer is gone.
+    /// Writes until the committer is gone. What is still asked for when the engine stops is left to the next recovery.
     pub(super) fn run(self) {
         while let Ok((shard, position)) = self.asked.recv() {
-            let mut pace = Pace { begun: Instant::now(), asked: &self.asked };
+            if self.shared.standing() != Standing::Open {
+                continue;
+            }
+            let mut pace = Pace { begun: Instant::now(), asked: &self.asked, shared: &self.shared };
             self.write(shard, position, &mut || pace.rest());
         }
     }
@@ -146,13 +151,17 @@ impl Snapshotter {
     }
 
     /// The state after `position`, which ends a group.
-    fn fold(&self, shard: ShardId, position: Position, rest: &mut dyn FnMut()) -> Result<State, RebuildError> {
+    fn fold(&self, shard: ShardId, position: Position, rest: &mut dyn FnMut()) -> Result<State, SnapshotError> {
         let (start, mut state) = begin(&*self.store, shard, &self.shared.options.kernel)?;
-        replay_until(&*self.store, shard, start, position.sequence, &mut |_, payload| {
+        let replayed = replay_until(&*self.store, shard, start, position.sequence, &mut |_, payload| {
             visit_events(payload, &mut |moment, event| state.apply(moment, &event))?;
             rest();
             Ok(())
-        })?;
+        })
+        .map_err(RebuildError::from)?;
+        if replayed.end != position {
+            return Err(SnapshotError::Short { shard, durable: position.sequence, read: replayed.end.sequence });
+        }
         Ok(state)
     }
 }
@@ -163,12 +172,13 @@ struct Pace<'a> {
     /// The stretch.
     begun: Instant,
     asked: &'a Receiver<(ShardId, Position)>,
+    shared: &'a Shared,
 }
 
 impl Pace<'_> {
     fn rest(&mut self) {
         let worked = self.begun.elapsed();
-        if worked >= STRETCH {
+        if worked >= STRETCH && self.shared.standing() == Standing::Open {
             thread::sleep(rest_after(worked, self.asked.len()));
             self.begun = Instant::now();
         }
