@@ -120,7 +120,7 @@ impl Gateway {
     fn ask(&mut self, n: u64, request: fn(AgentIndex, AuthorizationId) -> Request<'static>) {
         let agent = self.agents[(n.wrapping_mul(7919) % self.agents.len() as u64) as usize];
         self.decide(agent, &request(agent.index, AuthorizationId(u128::from(n) << 64 | 7)));
-        if n % 1024 == 0 {
+        if n.is_multiple_of(1024) {
             self.worker.finish();
             self.worker.turn(self.clock.now());
             self.wait(1 << 18);

@@ -34,7 +34,9 @@ fn windows(criterion: &mut Criterion) {
             windows.book(now, now, HELD, black_box(SPENT));
         });
     });
-    group.bench_function("look at day, week and month", |bencher| bencher.iter(|| black_box(&windows).all_used(black_box(now))));
+    group.bench_function("look at day, week and month", |bencher| {
+        bencher.iter(|| black_box(&windows).all_used(black_box(now)))
+    });
     group.finish();
 }
 

@@ -458,7 +458,7 @@ mod tests {
     #[test]
     fn golden_vectors() {
         fn check(event: Event, expected: &str) {
-            let bytes = bytes_of(&[event.clone()]);
+            let bytes = bytes_of(std::slice::from_ref(&event));
             assert_eq!(hex(&bytes), expected, "{event:?}");
             assert_eq!(events_of(&bytes).unwrap(), [event]);
         }
@@ -509,7 +509,7 @@ mod tests {
             for (number, id) in [(0, 0), (1, 1), (127, 1 << 64), (u64::from(u32::MAX), u128::MAX), (u64::MAX, 7)] {
                 for flag in [false, true] {
                     let event = event(number, id, flag);
-                    assert_eq!(events_of(&bytes_of(&[event.clone()])).unwrap(), [event]);
+                    assert_eq!(events_of(&bytes_of(std::slice::from_ref(&event))).unwrap(), [event]);
                 }
             }
         };

@@ -46,6 +46,9 @@ const ALL: [Reason; 11] = [
     Reason::Balance,
 ];
 
+/// A hold keeps them in sixteen bits.
+const _: () = assert!(ALL.len() <= 16);
+
 /// A set of reasons.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Reasons(pub u32);

@@ -1,6 +1,8 @@
 //! The whole state as bytes, in one canonical form: for snapshots, and for the digest that tells two states apart.
 
-use bincode::{Decode, Encode, config};
+use std::io;
+
+use bincode::{Decode, Encode, config, error::EncodeError};
 use thiserror::Error;
 
 use super::{
@@ -67,9 +69,27 @@ impl State {
     /// The whole state as bytes. Equal states give equal bytes.
     #[must_use]
     pub fn image(&self) -> Vec<u8> {
+        let mut image = Vec::new();
+        self.write_image(&mut image).expect("INVARIANT: a state can be written to memory");
+        image
+    }
+
+    /// Writes the image piece by piece, so that nobody needs memory for all of it.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write_image(&self, writer: &mut impl io::Write) -> io::Result<()> {
+        match bincode::encode_into_std_write(self.likeness(), writer, config::standard()) {
+            Ok(_) => Ok(()),
+            Err(EncodeError::Io { inner, .. }) => Err(inner),
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    fn likeness(&self) -> Likeness<'_> {
         let mut open: Vec<&Hold> = self.holds.iter().filter(|hold| hold.is_open()).collect();
         open.sort_unstable_by_key(|hold| hold.serial);
-        let image = Likeness {
+        Likeness {
             options: &self.options,
             moment: self.moment,
             incarnation: self.incarnation,
@@ -82,8 +102,7 @@ impl State {
             open,
             finished: self.history.finished().map(|(at, slot)| (at, self.holds.at(slot))).collect(),
             operations: self.history.operations().collect(),
-        };
-        bincode::encode_to_vec(image, config::standard()).expect("INVARIANT: a state can be written to memory")
+        }
     }
 
     /// BLAKE3 of the image.

@@ -191,7 +191,7 @@ mod tests {
             assert!(index.insert(hash, slot, |other| other == slot));
             expected.insert(slot, hash);
             let victim = (random >> 40) as u32 % (slot + 1);
-            if random % 3 > 0
+            if !random.is_multiple_of(3)
                 && let Some(hash) = expected.remove(&victim)
             {
                 index.remove(hash, victim);
