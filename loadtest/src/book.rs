@@ -1,26 +1,45 @@
 //! What the load test was told about each agent's money: its half of the comparison after the run.
 
-use holdfast::kernel::Amount;
+use holdfast::{kernel::Amount, wire::Handle};
 
-use crate::transport::Errand;
+/// An agent that pays, and what was told about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Payer {
+    /// Its number in the load test.
+    pub(crate) number: u32,
+    pub(crate) handle: Handle,
+    pub(crate) book: Book,
+}
 
-/// One agent's approvals and captures since the beginning of the run, warm-up included.
+/// One agent's affairs since the beginning of the run, warm-up included. Each was of the same amount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Book {
-    /// Approvals that were told, and requests that were never answered: each of those may have been approved, too.
+    /// Payments that were approved.
     pub(crate) approved: Told,
-    /// Captures that were told, and those that were never answered.
+    /// Sessions that were opened, each with its deposit.
+    pub(crate) opened: Told,
+    /// Captures that were booked.
     pub(crate) captured: Told,
+    /// Sessions that were closed, and their deposits released.
+    pub(crate) closed: Told,
 }
 
 impl Book {
-    /// A request was not answered, or not as it should be.
-    pub(crate) fn unanswered(&mut self, errand: Errand) {
-        let told = match errand {
-            Errand::Pay => &mut self.approved,
-            Errand::Capture => &mut self.captured,
-        };
-        told.unanswered += 1;
+    /// Adds what was told over another connection.
+    pub(crate) fn add(&mut self, other: &Book) {
+        self.approved.add(other.approved);
+        self.opened.add(other.opened);
+        self.captured.add(other.captured);
+        self.closed.add(other.closed);
+    }
+
+    /// The range in which the gateway's sum of what is held and spent must be.
+    pub(crate) fn used(&self, each: Amount) -> std::ops::RangeInclusive<u64> {
+        let least = self.approved.count + self.opened.count;
+        let most = least + self.approved.unanswered + self.opened.unanswered;
+        let of = |count: u64| count.saturating_mul(each.micros());
+        of(least.saturating_sub(self.closed.count + self.closed.unanswered))
+            ..=of(most.saturating_sub(self.closed.count))
     }
 }
 
@@ -28,19 +47,19 @@ impl Book {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) count: u64,
+    /// Requests that were never answered, or not clearly.
     pub(crate) unanswered: u64,
 }
 
 impl Told {
     /// The range in which the gateway's count must be.
-    pub(crate) fn includes(self, count: u64) -> bool {
-        (self.count..=self.count + self.unanswered).contains(&count)
+    pub(crate) fn range(self) -> std::ops::RangeInclusive<u64> {
+        self.count..=self.count + self.unanswered
     }
 
-    /// The range in which the gateway's sum must be, of `each` a time.
-    pub(crate) fn includes_sum(self, each: Amount, sum: u64) -> bool {
-        let of = |count: u64| count.saturating_mul(each.micros());
-        (of(self.count)..=of(self.count + self.unanswered)).contains(&sum)
+    fn add(&mut self, other: Told) {
+        self.count += other.count;
+        self.unanswered += other.unanswered;
     }
 }
 
@@ -50,11 +69,12 @@ mod tests {
 
     #[test]
     fn what_was_not_answered_may_have_happened_or_not() {
-        let told = Told { count: 10, unanswered: 2 };
-        for (count, expected) in [(9, false), (10, true), (11, true), (12, true), (13, false)] {
-            assert_eq!(told.includes(count), expected, "{count}");
-            assert_eq!(told.includes_sum(Amount::from_micros(3), 3 * count), expected, "{count}");
-        }
-        assert!(!Told { count: 10, unanswered: 0 }.includes_sum(Amount::from_micros(3), 31));
+        let told = |count, unanswered| Told { count, unanswered };
+        assert_eq!(told(10, 2).range(), 10..=12);
+        let mut book = Book { approved: told(10, 2), opened: told(3, 0), ..Book::default() };
+        assert_eq!(book.used(Amount::from_micros(5)), 65..=75);
+        // A deposit that was perhaps released is perhaps still held.
+        book.add(&Book { closed: told(1, 1), ..Book::default() });
+        assert_eq!(book.used(Amount::from_micros(5)), 55..=70);
     }
 }

@@ -5,12 +5,11 @@ use holdfast::{
     kernel::Protocol,
     wire::{
         Handle, Reply, Request,
-        reply::Budget,
         request::{self, Operation},
     },
 };
 
-use crate::{error::LoadError, setup};
+use crate::{balance::Balance, error::LoadError, setup};
 
 /// Requests that are sent at one time.
 const CHUNK: usize = 2048;
@@ -59,20 +58,31 @@ pub(crate) async fn resolve(
     replies.map(handle).collect()
 }
 
-/// The budgets of agents on the rail of the load test.
-pub(crate) async fn budgets(
+/// What the gateway has booked of each agent on these rails.
+pub(crate) async fn balances(
     writer: &mut RequestWriter,
     reader: &mut ReplyReader,
     agents: &[Handle],
-) -> Result<Vec<Budget>, LoadError> {
-    let budget = Operation::Budget(request::Budget { protocol: Protocol::X402, session: "" });
-    let requests: Vec<_> = agents.iter().map(|handle| Request::Agent(*handle, budget.clone())).collect();
-    let replies = ask_all(writer, reader, &requests).await?.into_iter();
-    let budget = |reply| match reply {
-        Some(Reply::Budget(budget)) => Ok(*budget),
-        other => Err(refused("show the budget of an agent", &other)),
-    };
-    replies.map(budget).collect()
+    rails: &[Protocol],
+) -> Result<Vec<Balance>, LoadError> {
+    let mut balances = Vec::with_capacity(agents.len());
+    // A budget takes a kilobyte, so that those of a million agents are not kept.
+    for agents in agents.chunks(CHUNK) {
+        let budget = |protocol| Operation::Budget(request::Budget { protocol, session: "" });
+        let asked = agents.iter().flat_map(|handle| rails.iter().map(|rail| Request::Agent(*handle, budget(*rail))));
+        let replies = ask_all(writer, reader, &asked.collect::<Vec<_>>()).await?;
+        for replies in replies.chunks(rails.len().max(1)) {
+            let mut balance = Balance::default();
+            for reply in replies {
+                match reply {
+                    Some(Reply::Budget(budget)) => balance.add_rail(budget),
+                    other => return Err(refused("show the budget of an agent", other)),
+                }
+            }
+            balances.push(balance);
+        }
+    }
+    Ok(balances)
 }
 
 fn refused(what: &'static str, reply: &Option<Reply>) -> LoadError {

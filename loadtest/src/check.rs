@@ -1,181 +1,212 @@
 //! Was every answer right? The gateway's books are compared with what the load test was told, agent by agent.
 
-use holdfast::{
-    kernel::Amount,
-    wire::reply::{Budget, Measure},
-};
-use serde_json::{Value, json};
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use crate::{lane::Payer, setup::agent_id};
+use holdfast::kernel::Amount;
+
+use crate::{
+    balance::Balance,
+    book::{Book, Payer},
+    record::{Check, Counts, GatewayCounts},
+    setup::agent_id,
+};
 
 /// Problems beyond so many are counted, not described.
 const DESCRIBED_MAX: usize = 10;
 
+/// What the books are compared under.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// What each payment was.
+    pub(crate) amount: Amount,
+    /// What each agent may spend a day, where the scenario says so.
+    pub(crate) daily_limit: Option<Amount>,
+    /// The gateway was killed in between: approvals that it gave ahead of the disk may be gone, as long as what may be gone counts
+    /// against the limits.
+    pub(crate) crashed: bool,
+}
+
 /// The result of the comparison.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
-    pub(crate) agents: usize,
-    /// Approvals that the gateway has booked since the beginning, and what they hold and have spent.
-    pub(crate) approvals: u64,
-    pub(crate) used: u64,
-    /// Limits that were looked at, over all agents.
-    pub(crate) limits: usize,
-    problems: Vec<String>,
-    problem_count: usize,
+    check: Check,
+    /// Agents with captures that were told and are not booked; how many captures are gone.
+    pub(crate) lost_captures: u64,
+    /// Agents that were told of more than they may spend, or that count for more.
+    pub(crate) overspent_agents: u64,
 }
 
 impl Verdict {
-    /// Compares the budgets of each payer before and after the run with its book. Each payment was of `amount`.
-    pub(crate) fn of(payers: &[Payer], before: &[Budget], after: &[Budget], amount: Amount) -> Verdict {
-        let mut verdict = Verdict { agents: payers.len(), ..Verdict::default() };
-        for payer in payers {
-            let number = payer.number as usize;
-            match (before.get(number), after.get(number)) {
-                (Some(before), Some(after)) => verdict.compare(payer, before, after, amount),
-                (_, _) => verdict.problem(payer, "is missing".to_owned()),
+    /// Compares the balance of each agent before and after the run with its book; `before` is empty for a gateway that was new.
+    pub(crate) fn of(payers: &[Payer], before: &[Balance], after: &[Balance], terms: Terms) -> Verdict {
+        let mut verdict = Verdict::default();
+        let new = Balance::default();
+        for (number, book) in books(payers) {
+            verdict.check.agents += 1;
+            let before = before.get(number as usize).unwrap_or(&new);
+            match after.get(number as usize) {
+                Some(after) => verdict.compare(number, &book, before, after, terms),
+                None => verdict.problem(number, "is missing".to_owned()),
             }
         }
         verdict
     }
 
-    pub(crate) fn is_right(&self) -> bool {
-        self.problem_count == 0
-    }
-
-    /// Says that something is wrong that is no single agent's matter.
-    pub(crate) fn add_problem(&mut self, problem: String) {
-        self.problem_count += 1;
-        if self.problems.len() < DESCRIBED_MAX {
-            self.problems.push(problem);
-        }
-    }
-
-    fn problem(&mut self, payer: &Payer, problem: String) {
-        self.add_problem(format!("{}: {problem}", agent_id(payer.number)));
-    }
-
-    fn compare(&mut self, payer: &Payer, before: &Budget, after: &Budget, amount: Amount) {
-        self.look_at_limits(payer, after);
-        let grown = |after: u64, before: u64| after.saturating_sub(before);
-        let calls = grown(after.calls, before.calls);
-        let spent = grown(after.spent.micros(), before.spent.micros());
-        let used = |budget: &Budget| budget.spent.micros() + budget.held.micros();
-        let (approved, captured) = (payer.book.approved, payer.book.captured);
-        self.approvals += calls;
-        self.used += grown(used(after), used(before));
-        if !approved.includes(calls) {
-            self.problem(payer, format!("{} approvals were told, the gateway has booked {calls}", approved.count));
-        }
-        if !captured.includes_sum(amount, spent) {
-            let told = captured.count * amount.micros();
-            self.problem(payer, format!("captures of {told} micro-units were told, the gateway has booked {spent}"));
-        }
-        // What an earlier run still held may have expired in the meantime.
-        let is_alone = before.held.is_zero();
-        if is_alone && !approved.includes_sum(amount, grown(used(after), used(before))) {
-            let (told, booked) = (approved.count * amount.micros(), grown(used(after), used(before)));
-            self.problem(payer, format!("approvals of {told} micro-units were told, the gateway has booked {booked}"));
-        }
-    }
-
-    fn look_at_limits(&mut self, payer: &Payer, budget: &Budget) {
-        for limit in &budget.limits {
-            self.limits += 1;
-            let exceeded = match (limit.used, limit.limit) {
-                (Measure::Money(used), Measure::Money(cap)) => used > cap,
-                (Measure::Count(used), Measure::Count(cap)) => used > cap,
-                (Measure::Time(used), Measure::Time(cap)) => used > cap,
-                (Measure::None | Measure::Money(_) | Measure::Count(_) | Measure::Time(_), _) => false,
-            };
-            if exceeded {
-                self.problem(payer, format!("{} is exceeded: {:?} of {:?}", limit.code, limit.used, limit.limit));
+    /// Compares what the gateway itself has counted with what was told.
+    pub(crate) fn compare_counts(&mut self, gateway: &GatewayCounts, told: &Counts) {
+        for (what, counted, told_count) in
+            [("approvals", gateway.approvals, told.approved), ("denials", gateway.denials, told.denied)]
+        {
+            // An answer that was not clear was counted as an error.
+            if !(told_count..=told_count + told.unanswered + told.errors).contains(&counted) {
+                self.add_problem(format!("{told_count} {what} were told, the gateway has counted {counted}"));
             }
         }
     }
 
-    pub(crate) fn text(&self) -> String {
-        let mut text = format!(
-            "{}: {} agents, {} limits, {} approvals in the gateway's books",
-            if self.is_right() { "right" } else { "WRONG" },
-            self.agents,
-            self.limits,
-            self.approvals,
-        );
-        for problem in &self.problems {
-            text += &format!("\n           {problem}");
+    /// Says that something is wrong that is no single agent's matter.
+    pub(crate) fn add_problem(&mut self, problem: String) {
+        self.check.problem_count += 1;
+        if self.check.problems.len() < DESCRIBED_MAX {
+            self.check.problems.push(problem);
         }
-        if self.problem_count > self.problems.len() {
-            text += &format!("\n           and {} more", self.problem_count - self.problems.len());
-        }
-        text
     }
 
-    pub(crate) fn json(&self) -> Value {
-        json!({
-            "right": self.is_right(),
-            "agents": self.agents,
-            "limits": self.limits,
-            "approvals": self.approvals,
-            "usedMicros": self.used,
-            "problems": self.problem_count,
-            "examples": self.problems,
-        })
+    /// As the record keeps it.
+    pub(crate) fn check(self) -> Check {
+        Check { right: self.check.problem_count == 0, ..self.check }
     }
+
+    fn problem(&mut self, number: u32, problem: String) {
+        self.add_problem(format!("{}: {problem}", agent_id(number)));
+    }
+
+    fn compare(&mut self, number: u32, book: &Book, before: &Balance, after: &Balance, terms: Terms) {
+        let each = terms.amount.micros();
+        self.check.limits += u64::from(after.limits);
+        after.exceeded.iter().for_each(|problem| self.problem(number, problem.clone()));
+        let overspent = terms.daily_limit.is_some_and(|limit| *book.used(terms.amount).start() > limit.micros());
+        if overspent {
+            self.problem(number, format!("was told of {} approvals, more than its limit", book.approved.count));
+        }
+        self.overspent_agents += u64::from(overspent || !after.exceeded.is_empty());
+        self.check.approvals += after.calls.saturating_sub(before.calls);
+        if terms.crashed {
+            self.compare_after_crash(number, book, before, after, terms.amount);
+            return;
+        }
+        let spent = after.spent.saturating_sub(before.spent);
+        self.expect_captures(number, book, spent, each);
+        self.expect(number, "approvals", book.approved.range(), after.calls.saturating_sub(before.calls));
+        // What an earlier run still held may have expired in the meantime.
+        if before.held == 0 {
+            let used = after.used().saturating_sub(before.used());
+            self.expect(number, "approvals of micro-units", book.used(terms.amount), used);
+        }
+    }
+
+    /// What was approved ahead of the disk and lost is in the unknown hold, and what was captured of it belongs to no service.
+    fn compare_after_crash(&mut self, number: u32, book: &Book, before: &Balance, after: &Balance, amount: Amount) {
+        let spent = |balance: &Balance| balance.used_in_month.saturating_sub(balance.held);
+        self.expect_captures(number, book, spent(after).saturating_sub(spent(before)), amount.micros());
+        let counted = (after.used_in_month + after.unknown).saturating_sub(before.used_in_month);
+        self.expect(number, "approvals of micro-units", *book.used(amount).start()..=u64::MAX, counted);
+    }
+
+    fn expect_captures(&mut self, number: u32, book: &Book, spent: u64, each: u64) {
+        let captured = book.captured.range();
+        self.lost_captures += captured.start().saturating_sub(spent / each.max(1));
+        self.expect(number, "captures of micro-units", times(&captured, each), spent);
+    }
+
+    fn expect(&mut self, number: u32, what: &str, told: RangeInclusive<u64>, booked: u64) {
+        if !told.contains(&booked) {
+            self.problem(number, format!("{} {what} were told, the gateway has booked {booked}", told.start()));
+        }
+    }
+}
+
+/// The book of each agent, over all connections that it paid on.
+fn books(payers: &[Payer]) -> BTreeMap<u32, Book> {
+    let mut books = BTreeMap::new();
+    for payer in payers {
+        books.entry(payer.number).or_insert_with(Book::default).add(&payer.book);
+    }
+    books
+}
+
+fn times(range: &RangeInclusive<u64>, each: u64) -> RangeInclusive<u64> {
+    range.start().saturating_mul(each)..=range.end().saturating_mul(each)
 }
 
 #[cfg(test)]
 mod tests {
     use holdfast::{
         kernel::{AgentIndex, ShardId},
-        wire::{Handle, reply::Limit},
+        wire::Handle,
     };
 
     use super::*;
-    use crate::book::{Book, Told};
+    use crate::book::Told;
 
-    const AMOUNT: Amount = Amount::from_micros(100);
+    const TERMS: Terms = Terms { amount: Amount::from_micros(100), daily_limit: None, crashed: false };
+    const CRASHED: Terms = Terms { crashed: true, ..TERMS };
 
-    fn budget(calls: u64, held: u64, spent: u64) -> Budget {
-        let daily = Limit {
-            code: "DAILY_LIMIT".to_owned(),
-            limit: Measure::Money(Amount::from_micros(1000)),
-            used: Measure::Money(Amount::from_micros(held + spent)),
-        };
-        Budget {
-            limits: vec![daily],
-            remaining: None,
-            spent: Amount::from_micros(spent),
-            calls,
-            held: Amount::from_micros(held),
-            used: [Amount::ZERO; 3],
-            session: None,
-        }
+    fn balance(calls: u64, held: u64, spent: u64) -> Balance {
+        Balance { calls, held, spent, used_in_month: held + spent, ..Balance::default() }
     }
 
-    fn problems(approved: u64, captured: u64, unanswered: u64, after: Budget) -> usize {
-        let told = |count, unanswered| Told { count, unanswered };
-        let book = Book { approved: told(approved, unanswered), captured: told(captured, 0) };
+    fn verdict(terms: Terms, approved: (u64, u64), captured: (u64, u64), after: Balance) -> Verdict {
+        let told = |(count, unanswered)| Told { count, unanswered };
+        let book = Book { approved: told(approved), captured: told(captured), ..Book::default() };
         let handle = Handle { shard: ShardId(0), index: AgentIndex(0) };
-        let payers = [Payer { number: 0, handle, book }];
-        let verdict = Verdict::of(&payers, &[budget(0, 0, 0)], &[after], AMOUNT);
-        assert_eq!(verdict.is_right(), verdict.problem_count == 0);
-        verdict.problem_count
+        Verdict::of(&[Payer { number: 0, handle, book }], &[], &[after], terms)
+    }
+
+    fn problems(terms: Terms, approved: (u64, u64), captured: (u64, u64), after: Balance) -> u64 {
+        let check = verdict(terms, approved, captured, after).check();
+        assert_eq!(check.right, check.problem_count == 0);
+        check.problem_count
     }
 
     #[test]
     fn both_sides_must_agree() {
-        assert_eq!(problems(3, 1, 0, budget(3, 200, 100)), 0);
-        assert_eq!(problems(3, 1, 1, budget(4, 300, 100)), 0);
+        assert_eq!(problems(TERMS, (3, 0), (1, 0), balance(3, 200, 100)), 0);
+        assert_eq!(problems(TERMS, (3, 1), (1, 0), balance(4, 300, 100)), 0);
         // An approval that the gateway has lost, and one that nobody was told of: count and sum differ.
-        assert_eq!(problems(3, 1, 0, budget(2, 100, 100)), 2);
-        assert_eq!(problems(3, 1, 0, budget(4, 300, 100)), 2);
+        assert_eq!(problems(TERMS, (3, 0), (1, 0), balance(2, 100, 100)), 2);
+        assert_eq!(problems(TERMS, (3, 0), (1, 0), balance(4, 300, 100)), 2);
         // A capture that the gateway has lost.
-        assert_eq!(problems(3, 1, 0, budget(3, 300, 0)), 1);
+        assert_eq!(problems(TERMS, (3, 0), (1, 0), balance(3, 300, 0)), 1);
     }
 
     #[test]
-    fn a_limit_may_be_reached_and_not_exceeded() {
-        assert_eq!(problems(10, 0, 0, budget(10, 1000, 0)), 0);
-        assert_eq!(problems(11, 0, 0, budget(11, 1100, 0)), 1);
+    fn an_agent_that_pays_over_two_connections_has_one_book() {
+        let told = Told { count: 2, unanswered: 0 };
+        let book = Book { approved: told, ..Book::default() };
+        let handle = Handle { shard: ShardId(0), index: AgentIndex(0) };
+        let payers = [Payer { number: 0, handle, book }; 2];
+        let check = Verdict::of(&payers, &[], &[balance(4, 400, 0)], TERMS).check();
+        assert!(check.right && check.agents == 1, "{check:?}");
+    }
+
+    #[test]
+    fn after_a_crash_what_was_told_must_still_count() {
+        let lost = |unknown| Balance { unknown, ..balance(1, 100, 0) };
+        assert_eq!(problems(CRASHED, (3, 0), (0, 0), lost(200)), 0);
+        assert_eq!(problems(CRASHED, (3, 0), (0, 0), lost(100)), 1);
+        // An acknowledged capture never goes; one that was not answered may.
+        assert_eq!(problems(CRASHED, (3, 0), (2, 1), Balance { unknown: 0, ..balance(1, 0, 300) }), 0);
+        let verdict = verdict(CRASHED, (3, 0), (2, 1), Balance { unknown: 300, ..balance(1, 0, 100) });
+        assert_eq!((verdict.lost_captures, verdict.check().problem_count), (1, 1));
+    }
+
+    #[test]
+    fn nobody_may_be_told_of_more_than_the_limit() {
+        let limited = Terms { daily_limit: Some(Amount::from_micros(300)), ..TERMS };
+        assert_eq!(verdict(limited, (3, 0), (0, 0), balance(3, 300, 0)).overspent_agents, 0);
+        assert_eq!(verdict(limited, (4, 0), (0, 0), balance(4, 400, 0)).overspent_agents, 1);
+        let exceeded = Balance { exceeded: vec!["DAILY_LIMIT is exceeded".to_owned()], ..balance(3, 300, 0) };
+        assert_eq!(verdict(TERMS, (3, 0), (0, 0), exceeded).overspent_agents, 1);
     }
 }

@@ -2,19 +2,33 @@
 
 use std::fs;
 
+use crate::record::Machine;
+
 /// Ticks of the kernel's accounting in a second; fixed on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// The machine in a line.
-pub(crate) fn description() -> String {
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+/// The machine as it is now.
+pub(crate) fn described() -> Machine {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(": "));
-    format!("{cpus} x {}", model.map_or(std::env::consts::ARCH, |(_, model)| model.trim()))
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").ok();
+    Machine {
+        processor: model.map(|(_, model)| model.trim().to_owned()),
+        cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+        memory_bytes: memory_bytes(),
+        kernel: kernel.map(|release| format!("Linux {}", release.trim())),
+        load_average: load_average(),
+    }
+}
+
+fn memory_bytes() -> Option<u64> {
+    let info = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 /// What else keeps the machine busy: processes that run or want to, over the last minute.
-pub(crate) fn load_average() -> Option<f64> {
+fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
@@ -33,8 +47,10 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn the_machine_has_a_description() {
-        assert!(description().contains(" x "));
+        let machine = described();
+        assert!(machine.cores > 0 && machine.memory_bytes.is_some() && machine.kernel.is_some(), "{machine:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::arguments::LoadArguments;
+use crate::scenario::Scenario;
 
 /// How long answers may take to come after the last request.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -20,22 +20,18 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(load: &LoadArguments) -> Plan {
-        let measured_from = nanoseconds(Duration::from_secs(load.warm_up));
+    pub(crate) fn new(scenario: &Scenario) -> Plan {
+        let measured_from = nanoseconds(Duration::from_secs(scenario.warm_up_seconds));
         Plan {
             start: Instant::now() + LEAD,
             measured_from,
-            end: measured_from + nanoseconds(Duration::from_secs(load.seconds)),
+            end: measured_from + nanoseconds(Duration::from_secs(scenario.seconds)),
         }
     }
 
     /// Now; zero before the start.
     pub(crate) fn now(&self) -> u64 {
         nanoseconds(self.start.elapsed())
-    }
-
-    pub(crate) fn is_measured(&self, moment: u64) -> bool {
-        (self.measured_from..self.end).contains(&moment)
     }
 
     pub(crate) fn last_answers(&self) -> Instant {
@@ -45,6 +41,16 @@ impl Plan {
     pub(crate) fn measured_seconds(&self) -> f64 {
         (self.end - self.measured_from) as f64 / 1e9
     }
+
+    /// Seconds in which requests are sent, the warm-up included.
+    pub(crate) fn seconds(&self) -> usize {
+        second_of(self.end)
+    }
+}
+
+/// The second, counted from zero, in which a moment lies.
+pub(crate) fn second_of(moment: u64) -> usize {
+    usize::try_from(moment / 1_000_000_000).unwrap_or(usize::MAX)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -1,224 +1,132 @@
-//! `loadtest run`: set-up, load, and check.
+//! `loadtest run`: set-up, load, check, and the record of it all.
 
-use std::{
-    sync::{Arc, Barrier, OnceLock},
-    thread::{self, ScopedJoinHandle},
-};
-
-use serde_json::Value;
-use tokio::{sync::Notify, task::LocalSet};
+use std::time::{Duration, SystemTime};
 
 use crate::{
-    arguments::{LoadArguments, RunArguments},
-    check::Verdict,
+    arguments::{PlayArguments, RunArguments},
+    crash::Crashes,
     error::LoadError,
-    fleet::{self, Fleet, LanePlan},
-    gateway::Gateway,
-    lane::{self, Live, Orders, Outcome, Payer},
-    machine,
-    operator::Operator,
-    pace::{self, Pace},
-    plan::Plan,
-    progress,
-    report::{Report, ServerCounts},
-    setup,
-    tally::Tally,
-    transport::{QuicGateway, Subject},
+    fleet::Fleet,
+    gateway::{self, Gateway},
+    load, machine, outputs,
+    record::RunRecord,
+    rivals::{self, Noise, Redis},
+    scenario::Scenario,
+    settings, setup,
+    summary::{self, Played},
+    transport::{InProcess, QuicGateway, RestGateway, Subject},
 };
 
-/// Runs everything, prints the report, and says whether all was right.
+/// The longest time that the machine is watched for its own stalls, before and after each load.
+const NOISE_MAX: Duration = Duration::from_secs(1);
+
+/// Runs everything, writes what is asked for, and says whether all was right.
 pub(crate) fn command(arguments: &RunArguments) -> Result<bool, LoadError> {
-    let gateway =
-        if arguments.start_gateway { Gateway::start(arguments)? } else { Gateway::running(&arguments.gateway)? };
-    let is_set_up = arguments.start_gateway || arguments.setup;
-    let operator = if is_set_up { Some(gateway.operator()?) } else { None };
-    let key = match (&operator, &arguments.key) {
-        (Some(operator), _) => setup::set_up(operator, arguments.agents.agents)?,
-        (None, key) => key.clone().unwrap_or_default(),
-    };
-    let fleet = Fleet::muster(&gateway, &key, arguments.agents.agents)?;
-    let load_average = machine::load_average();
-    let server_before = server_counts(operator.as_ref())?;
-    let subject = QuicGateway { gateway: &gateway, key: &key, fleet: &fleet };
-    let run = Run { subject: &subject, load: &arguments.load };
-    let measured = run.load()?;
-    let server = server_counts(operator.as_ref())?.zip(server_before).map(|(after, before)| after.since(&before));
-    let after = fleet.budgets_now(&gateway, &key)?;
-    let mut verdict = Verdict::of(&measured.payers, &fleet.budgets, &after, arguments.load.amount);
-    measured.broken.iter().for_each(|broken| verdict.add_problem(broken.clone()));
-    if let (true, Some(server)) = (arguments.start_gateway, &server) {
-        server.compare(&measured.tally, &mut verdict);
+    // What cannot be read is better known before the load than after it.
+    let compare = arguments.compare.iter().map(|path| outputs::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let play = &arguments.play;
+    let scenario = Scenario::load(play.scenario.as_deref(), play.small, play.settings.clone())?;
+    let record = if arguments.bare { once(play, &scenario)? } else { surrounded(play, &scenario)? };
+    let right = record.check.right;
+    outputs::write(record, &arguments.outputs, compare)?;
+    Ok(right)
+}
+
+fn once(arguments: &PlayArguments, scenario: &Scenario) -> Result<RunRecord, LoadError> {
+    Stage::prepare(arguments, scenario)?.play(scenario, true)
+}
+
+/// The same with what it is measured against: the machine's own stalls before and after, when nothing else runs, and the echo.
+fn surrounded(arguments: &PlayArguments, scenario: &Scenario) -> Result<RunRecord, LoadError> {
+    let time = NOISE_MAX.min(Duration::from_secs(scenario.seconds) / 10);
+    let noise = Noise::measure(time)?;
+    let mut record = once(arguments, scenario)?;
+    record.noise = Some(noise.and(&Noise::measure(time)?).recorded());
+    let workers = record.subject.workers.and_then(|workers| u16::try_from(workers).ok());
+    if let (settings::Transport::Quic, Some(workers)) = (scenario.transport, workers) {
+        record.ceiling = Some(rivals::ceiling(scenario, &record, workers)?);
     }
-    let report = Report {
-        arguments,
-        workers: fleet.workers(),
-        load_average,
-        seconds: measured.plan.measured_seconds(),
-        tally: &measured.tally,
-        cpu_client: measured.cpu_client,
-        cpu_gateway: measured.cpu_gateway,
-        server,
-        verdict: &verdict,
-    };
-    if let Some(path) = &arguments.hgrm {
-        report.write_hgrm(path)?;
-    }
-    println!("{}", if arguments.json { report.json() } else { report.text() });
-    Ok(verdict.is_right())
+    Ok(record)
 }
 
-fn server_counts(operator: Option<&Operator>) -> Result<Option<ServerCounts>, LoadError> {
-    let status: Option<Value> = operator.map(|operator| operator.get("/api/status")).transpose()?;
-    Ok(status.map(|status| ServerCounts::of(&status)))
+/// What is ready for loads.
+pub(crate) enum Stage {
+    /// A gateway, and the agents in it.
+    Gateway(Box<(Gateway, Fleet)>),
+    /// An engine in this process.
+    InProcess(Box<InProcess>),
+    /// A Redis server with the scripts.
+    Redis(Box<Redis>),
 }
 
-/// One load on one subject.
-struct Run<'a, S> {
-    subject: &'a S,
-    load: &'a LoadArguments,
-}
-
-/// What a load has shown.
-struct Measured {
-    plan: Plan,
-    payers: Vec<Payer>,
-    tally: Tally,
-    /// Connections that broke, and why.
-    broken: Vec<String>,
-    /// Processors that were busy on average with generating the load, and with serving it where the gateway is ours.
-    cpu_client: Option<f64>,
-    cpu_gateway: Option<f64>,
-}
-
-/// What the threads that generate the load wait for.
-struct Go {
-    /// Everybody is connected; and again: the plan is made.
-    barrier: Barrier,
-    plan: OnceLock<Plan>,
-}
-
-/// What threads outside share with a lane.
-#[derive(Clone, Default)]
-struct LaneHandles {
-    live: Arc<Live>,
-    wake: Arc<Notify>,
-}
-
-impl<S: Subject> Run<'_, S> {
-    fn load(&self) -> Result<Measured, LoadError> {
-        let threads = usize::from(self.load.threads.min(self.load.connections));
-        let handles = vec![(); self.load.connections.into()];
-        let handles: Vec<LaneHandles> = handles.iter().map(|()| LaneHandles::default()).collect();
-        let mut shares: Vec<Vec<(usize, LanePlan)>> = (0..threads).map(|_| Vec::new()).collect();
-        for (number, lane) in self.subject.lanes(self.load.connections).into_iter().enumerate() {
-            shares[number % threads].push((number, lane));
+impl Stage {
+    /// Starts what is put under load or finds it, and sets it up where that is asked for.
+    pub(crate) fn prepare(play: &PlayArguments, scenario: &Scenario) -> Result<Stage, LoadError> {
+        let is_ours = !play.setup && play.key.is_none();
+        if scenario.transport == settings::Transport::InProcess {
+            return match (is_ours, scenario.kills) {
+                (true, 0) => Ok(Stage::InProcess(Box::new(InProcess::start(scenario)?))),
+                (_, _) => Err(LoadError::InProcessOnly),
+            };
         }
-        let go = Go { barrier: Barrier::new(threads + 1), plan: OnceLock::new() };
-        let id_prefix = u64::from_le_bytes(random()?) << 16;
-        thread::scope(|scope| {
-            let threads: Vec<_> = shares
-                .into_iter()
-                .map(|share| scope.spawn(|| self.generate(share, &handles, &go, id_prefix)))
-                .collect();
-            self.conduct(threads, &handles, &go)
-        })
-    }
-
-    /// Gives the start, shows how it goes, and gathers the results.
-    fn conduct(
-        &self,
-        threads: Vec<ScopedJoinHandle<'_, Result<Vec<Outcome>, LoadError>>>,
-        handles: &[LaneHandles],
-        go: &Go,
-    ) -> Result<Measured, LoadError> {
-        go.barrier.wait();
-        let plan = *go.plan.get_or_init(|| Plan::new(self.load));
-        let cpu = || (machine::cpu_seconds(None), self.subject.process().and_then(|id| machine::cpu_seconds(Some(id))));
-        let cpu_before = cpu();
-        go.barrier.wait();
-        let live: Vec<_> = handles.iter().map(|handles| Arc::clone(&handles.live)).collect();
-        let wake: Vec<_> = handles.iter().map(|handles| Arc::clone(&handles.wake)).collect();
-        thread::scope(|scope| {
-            if self.load.rate.is_some() {
-                scope.spawn(|| pace::beat(plan, &wake));
-            }
-            progress::show(&plan, &live);
-        });
-        let (cpu_after, seconds) = (cpu(), plan.now() as f64 / 1e9);
-        let busy = |before: Option<f64>, after: Option<f64>| before.zip(after).map(|(b, a)| (a - b) / seconds);
-        let mut measured = Measured {
-            plan,
-            payers: Vec::new(),
-            tally: Tally::new(),
-            broken: Vec::new(),
-            cpu_client: busy(cpu_before.0, cpu_after.0),
-            cpu_gateway: busy(cpu_before.1, cpu_after.1),
+        if scenario.transport == settings::Transport::Redis {
+            return Ok(Stage::Redis(Box::new(Redis::start(scenario.clone())?)));
+        }
+        if scenario.kills > 0 && !is_ours {
+            return Err(LoadError::NotOurs);
+        }
+        let gateway = if is_ours { Gateway::start(&play.own)? } else { Gateway::running(&play.gateway)? };
+        let key = match &play.key {
+            Some(key) => key.clone(),
+            None => setup::set_up(&gateway.operator()?, scenario.agents, scenario.daily_limit)?,
         };
-        for thread in threads {
-            for outcome in thread.join().map_err(|_| LoadError::Panicked)?? {
-                measured.tally.add(&outcome.tally);
-                measured.payers.extend(outcome.payers);
-                measured.broken.extend(outcome.broken.map(|error| format!("a connection broke: {error}")));
-            }
-        }
-        Ok(measured)
+        let fleet = Fleet::muster(&gateway, &key, scenario)?;
+        Ok(Stage::Gateway(Box::new((gateway, fleet))))
     }
 
-    /// Everything that one thread does: its connections, and the load on them.
-    fn generate(
-        &self,
-        share: Vec<(usize, LanePlan)>,
-        handles: &[LaneHandles],
-        go: &Go,
-        id_prefix: u64,
-    ) -> Result<Vec<Outcome>, LoadError> {
-        let (numbers, plans): (Vec<usize>, Vec<LanePlan>) = share.into_iter().unzip();
-        let prepared = fleet::runtime().and_then(|runtime| {
-            let links = runtime.block_on(self.subject.connect(&plans))?;
-            Ok((runtime, links))
-        });
-        // Whoever fails must not keep the others waiting.
-        go.barrier.wait();
-        go.barrier.wait();
-        let (runtime, links) = prepared?;
-        let Some(plan) = go.plan.get().copied() else { return Err(LoadError::Panicked) };
-        let lanes = LocalSet::new();
-        let mut tasks = Vec::with_capacity(links.len());
-        for ((link, number), lane_plan) in links.into_iter().zip(numbers).zip(plans) {
-            let orders = self.orders(plan, number, id_prefix);
-            let LaneHandles { live, wake } = handles[number].clone();
-            tasks.push(lanes.spawn_local(lane::run(link, lane_plan.payers, orders, wake, live)));
-        }
-        runtime.block_on(lanes.run_until(async {
-            let mut outcomes = Vec::new();
-            for task in tasks {
-                outcomes.push(task.await.map_err(|_| LoadError::Panicked)?);
-            }
-            Ok(outcomes)
-        }))
-    }
-
-    fn orders(&self, plan: Plan, lane: usize, id_prefix: u64) -> Orders {
-        let limit = self.subject.in_flight_max();
-        let (pace, in_flight_max) = match self.load.rate {
-            Some(rate) => (Pace::open(rate, lane, self.load.connections.into()), limit),
-            None => (Pace::Closed, self.load.outstanding.min(limit)),
+    /// Plays the scenario once.
+    pub(crate) fn play(&self, scenario: &Scenario, progress: bool) -> Result<RunRecord, LoadError> {
+        let (gateway, fleet) = match self {
+            Stage::InProcess(subject) => return play(&**subject, scenario, &Crashes::none(), progress),
+            Stage::Redis(subject) => return play(&**subject, scenario, &Crashes::none(), progress),
+            Stage::Gateway(both) => (&both.0, &both.1),
         };
-        Orders {
-            plan,
-            pace,
-            in_flight_max,
-            // A frame that can never be filled would never be sent.
-            per_frame: self.load.per_frame.unwrap_or(1).min(in_flight_max),
-            captures: self.load.captures,
-            amount: self.load.amount,
-            id_prefix: id_prefix | lane as u64,
+        let crashes = if scenario.kills > 0 { Crashes::of(gateway, scenario.kills) } else { Crashes::none() };
+        match scenario.transport {
+            settings::Transport::Rest => play(&RestGateway { gateway, fleet }, scenario, &crashes, progress),
+            settings::Transport::Quic | settings::Transport::InProcess | settings::Transport::Redis => play(
+                &QuicGateway { gateway, fleet, capture_batch: scenario.capture_batch },
+                scenario,
+                &crashes,
+                progress,
+            ),
         }
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], LoadError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-    Ok(bytes)
+/// Puts the subject under the scenario's load, and compares the books.
+pub(crate) fn play<S: Subject>(
+    subject: &S,
+    scenario: &Scenario,
+    crashes: &Crashes<'_>,
+    progress: bool,
+) -> Result<RunRecord, LoadError> {
+    let (started_at, machine) = (SystemTime::now(), machine::described());
+    let before = (subject.balances()?, subject.counts()?);
+    let measured = load::run(subject, scenario, crashes, progress)?;
+    let after = (subject.balances()?, subject.counts()?);
+    // A gateway that was killed has forgotten what it had counted.
+    let counts =
+        before.1.zip(after.1).filter(|_| scenario.kills == 0).map(|(before, after)| gateway::since(&after, &before));
+    Ok(summary::record(Played {
+        scenario,
+        started_at,
+        machine,
+        subject: subject.described(),
+        before: before.0,
+        after: after.0,
+        counts,
+        crashes: crashes.told(),
+        measured,
+    }))
 }

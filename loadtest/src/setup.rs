@@ -6,7 +6,10 @@ use std::{
     time::Instant,
 };
 
-use holdfast::kernel::AgentId;
+use holdfast::kernel::{
+    AgentId, Amount,
+    policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
+};
 use serde_json::{Value, json};
 
 use crate::{arguments::SetupArguments, error::LoadError, gateway::Gateway, operator::Operator};
@@ -23,19 +26,24 @@ pub(crate) fn agent_id(number: u32) -> AgentId {
     AgentId(FIRST_AGENT + u128::from(number))
 }
 
+/// The address of an agent's wallet.
+pub(crate) fn wallet_address(number: u32) -> String {
+    format!("0x{number:040x}")
+}
+
 /// `loadtest setup`.
 pub(crate) fn command(arguments: &SetupArguments) -> Result<(), LoadError> {
     let gateway = Gateway::running(&arguments.gateway)?;
-    let key = set_up(&gateway.operator()?, arguments.agents.agents)?;
+    let key = set_up(&gateway.operator()?, arguments.agents, None)?;
     println!("{key}");
-    eprintln!("the gateway is ready; next: loadtest run --agents {} --key {key}", arguments.agents.agents);
+    eprintln!("the gateway is ready; next: loadtest run --agents {} --key {key}", arguments.agents);
     Ok(())
 }
 
 /// Makes what is not there yet, and returns a new platform's key.
-pub(crate) fn set_up(operator: &Operator, agents: u32) -> Result<String, LoadError> {
+pub(crate) fn set_up(operator: &Operator, agents: u32, daily_limit: Option<Amount>) -> Result<String, LoadError> {
     let start = Instant::now();
-    operator.post("/api/policies", &serde_json::from_str(POLICY).expect("the policy is JSON"))?;
+    operator.post("/api/policies", &policy(daily_limit))?;
     let next = AtomicU32::new(0);
     thread::scope(|scope| {
         let threads: Vec<_> = (0..PARALLEL).map(|_| scope.spawn(|| make_agents(operator, &next, agents))).collect();
@@ -44,6 +52,40 @@ pub(crate) fn set_up(operator: &Operator, agents: u32) -> Result<String, LoadErr
     let key = platform_key(operator)?;
     eprintln!("{agents} agents set up in {:.1} s", start.elapsed().as_secs_f64());
     Ok(key)
+}
+
+/// The policy, with this daily limit in place of the generous one.
+pub(crate) fn policy(daily_limit: Option<Amount>) -> Value {
+    let mut policy: Value = serde_json::from_str(POLICY).expect("the policy is JSON");
+    let rules = policy["rules"].as_array_mut().into_iter().flatten();
+    if let (Some(limit), Some(rule)) = (daily_limit, rules.into_iter().find(|rule| rule["ruleType"] == "DAILY_LIMIT")) {
+        rule["value"] = limit.to_string().into();
+    }
+    policy
+}
+
+/// The same policy, for an engine without façades.
+pub(crate) fn policy_source(daily_limit: Option<Amount>) -> PolicySource {
+    let policy = policy(daily_limit);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rule = |rule: &Value| RuleSource {
+        rule_type: text(&rule["ruleType"]),
+        operator: text(&rule["operator"]),
+        // A plain text, or JSON where the value has parts.
+        value: rule["value"].as_str().map_or_else(|| rule["value"].to_string(), str::to_owned),
+        action: text(&rule["action"]),
+    };
+    PolicySource {
+        id: text(&policy["id"]).parse().expect("the policy has an id"),
+        name: text(&policy["name"]),
+        description: text(&policy["description"]),
+        policy_type: text(&policy["policyType"]),
+        priority: PRIORITY_DEFAULT,
+        active: true,
+        scope: PolicyScope::Organization,
+        agents: Vec::new(),
+        rules: policy["rules"].as_array().into_iter().flatten().map(rule).collect(),
+    }
 }
 
 fn make_agents(operator: &Operator, next: &AtomicU32, agents: u32) -> Result<(), LoadError> {
@@ -56,7 +98,7 @@ fn make_agents(operator: &Operator, next: &AtomicU32, agents: u32) -> Result<(),
         operator.post("/api/agents", &json!({ "id": id.to_string(), "name": format!("load test {number}") }))?;
         let wallet = json!({
             "walletId": "main",
-            "address": format!("0x{number:040x}"),
+            "address": wallet_address(number),
             "chainId": "8453",
             "custodyType": "EXTERNAL",
             "balance": "1000000000",
@@ -82,6 +124,16 @@ mod tests {
     use holdfast::kernel::policy::RuleKind;
 
     use super::*;
+
+    #[test]
+    fn a_daily_limit_takes_the_place_of_the_generous_one() {
+        let limit = |policy: &Value| {
+            let rules = policy["rules"].as_array().unwrap();
+            rules.iter().find(|rule| rule["ruleType"] == "DAILY_LIMIT").unwrap()["value"].clone()
+        };
+        assert_eq!(limit(&policy(Some(Amount::from_micros(2500)))), "0.0025");
+        assert_eq!(limit(&policy(None)), "100000000");
+    }
 
     #[test]
     fn the_policy_has_every_rule_type_of_the_release() {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{figures::FIGURES, words};
+use super::{figures::FIGURES, numbers::multiple, words};
 use crate::record::RunRecord;
 
 /// Columns between two runs.
@@ -30,7 +30,9 @@ fn write_comparison(records: &[RunRecord], out: &mut String) -> fmt::Result {
         for (index, (record, text)) in records.iter().zip(texts).enumerate() {
             row.push(text.unwrap_or_else(|| "-".to_owned()));
             if index > 0 {
-                row.push(figure.ratio(record, first).map_or_else(String::new, |ratio| format!("x {ratio:.2}")));
+                row.push(
+                    figure.ratio(record, first).map_or_else(String::new, |ratio| format!("x {}", multiple(ratio))),
+                );
             }
         }
         Some(row)

@@ -1,7 +1,7 @@
 //! The figures that runs are judged and compared by, in the order in which they are shown.
 
 use super::numbers::{measured, percent, rate};
-use crate::record::{Latency, Percentiles, RunRecord};
+use crate::record::{Latency, Loop, Percentiles, RunRecord};
 
 /// One number of a record.
 pub(crate) struct Figure {
@@ -66,7 +66,7 @@ pub(crate) const FIGURES: [Figure; 19] = [
     figure("p99.9 less the machine's stalls", Unit::Milliseconds, Better::Lower, p999_less_stalls),
     figure("p50 of captures", Unit::Milliseconds, Better::Lower, |run| capture(run, |times| times.p50)),
     figure("p99 of captures", Unit::Milliseconds, Better::Lower, |run| capture(run, |times| times.p99)),
-    figure("ratio to the echo", Unit::Number, Better::Higher, |run| run.ceiling.map(|ceiling| ceiling.ratio)),
+    figure("ratio to the echo", Unit::Number, Better::Higher, ratio_to_echo),
     figure("waited for the disk", Unit::Share, Better::Lower, |run| run.gateway.map(|gateway| gateway.waited_share)),
     figure("highest rate in the target", Unit::PerSecond, Better::Higher, |run| run.capacity.as_ref()?.found),
     figure("processors of the load", Unit::Number, Better::Lower, |run| run.processors.load),
@@ -91,8 +91,23 @@ fn capture(run: &RunRecord, of: fn(&Percentiles) -> f64) -> Option<f64> {
     run.latencies.capture.as_ref().map(|latency| of(&latency.percentiles))
 }
 
+/// Which part of the echo's rate was reached; absent where the clock set the rate, for then it is no achievement.
+pub(crate) fn ratio_to_echo(run: &RunRecord) -> Option<f64> {
+    match run.load.pace {
+        Loop::Closed { .. } => run.ceiling.map(|ceiling| ceiling.ratio),
+        Loop::Open { .. } => None,
+    }
+}
+
+/// The largest share of the time that a machine may stand still while it has nothing to do.
+const STALL_SHARE_MAX_PERCENT: f64 = 5.0;
+
 /// What is left of the p99.9 when as many requests are taken to have waited for nothing but the machine. An estimate: a difference of
 /// percentiles is not the percentile of a difference.
+///
+/// A machine that stands still for longer than [`STALL_SHARE_MAX_PERCENT`] is busy with something else, and what it does to a figure
+/// cannot be subtracted from it: then there is none.
 pub(crate) fn p999_less_stalls(run: &RunRecord) -> Option<f64> {
-    Some((authorize(run, |times| times.p999)? - run.noise.as_ref()?.p999_ms).max(0.0))
+    let noise = run.noise.as_ref().filter(|noise| noise.stall_share_percent <= STALL_SHARE_MAX_PERCENT)?;
+    Some((authorize(run, |times| times.p999)? - noise.p999_ms).max(0.0))
 }

@@ -2,18 +2,20 @@
 //! in it. Absent: measuring, and judging what was measured.
 
 mod compare;
+mod document;
 mod figures;
 mod hgrm;
 mod hlog;
+mod html;
 mod numbers;
-mod of_run;
 mod text;
 mod words;
 
 pub(crate) use self::{
     compare::compare_text,
+    document::{DocumentError, document},
     hgrm::hgrm,
     hlog::hlog,
-    of_run::{Report, ServerCounts},
+    html::html,
     text::text,
 };

@@ -31,6 +31,11 @@ pub(crate) fn measured(number: f64) -> String {
     }
 }
 
+/// How often one number contains another: `0.25`, `59.9`.
+pub(crate) fn multiple(ratio: f64) -> String {
+    if ratio < 9.995 { format!("{ratio:.2}") } else { measured(ratio) }
+}
+
 /// A share of 0 to 1: `0.12 %`.
 pub(crate) fn percent(share: f64) -> String {
     let percent = format!("{:.2}", share * 100.0);
@@ -96,6 +101,7 @@ mod tests {
         ] {
             assert_eq!(percent(share), expected);
         }
+        assert_eq!((multiple(0.25), multiple(59.98)), ("0.25".to_owned(), "60.0".to_owned()));
         assert_eq!((bytes(8 << 30), bytes(41 << 20)), ("8.0 GiB".to_owned(), "41.0 MiB".to_owned()));
         assert_eq!((plain(10.0), plain(2.5), plain(99.9)), ("10".to_owned(), "2.5".to_owned(), "99.9".to_owned()));
         assert_eq!((of(1, "kill"), of(2000, "agent")), ("1 kill".to_owned(), "2,000 agents".to_owned()));

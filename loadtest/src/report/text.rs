@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{
-    figures::p999_less_stalls,
+    figures::{p999_less_stalls, ratio_to_echo},
     numbers::{count, measured, of, percent, plain, rate},
     words,
 };
@@ -75,8 +75,17 @@ fn latencies(record: &RunRecord, out: &mut String) -> fmt::Result {
 /// What the machine and the network would allow.
 fn bounds(record: &RunRecord, out: &mut String) -> fmt::Result {
     if let Some(ceiling) = &record.ceiling {
-        let (ratio, echo) = (format!("{:.2}", ceiling.ratio), rate(ceiling.decisions_per_second));
-        writeln!(out, "ceiling     {ratio} of an echo of the same frames ({echo}/s), measured in the same run")?;
+        let (echo, at) = (rate(ceiling.decisions_per_second), ceiling.percentiles.unwrap_or_default());
+        match ratio_to_echo(record) {
+            Some(ratio) => {
+                writeln!(out, "ceiling     {ratio:.2} of an echo of the same frames ({echo}/s) in the same run")?
+            }
+            None => writeln!(out, "ceiling     an echo of the same frames reaches {echo}/s in the same run")?,
+        }
+        if ceiling.percentiles.is_some() {
+            let [p50, p99, p999] = [at.p50, at.p99, at.p999].map(measured);
+            writeln!(out, "            under the same load its p50 is {p50}, its p99 {p99}, its p99.9 {p999} ms")?;
+        }
     }
     let Some(noise) = &record.noise else { return Ok(()) };
     let (longest, share) = (measured(noise.max_ms), plain(noise.stall_share_percent));
@@ -119,7 +128,7 @@ pub(crate) fn survived(crash: &Crash) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::SAMPLE;
+    use crate::record::{Loop, tests::SAMPLE};
 
     #[test]
     fn the_summary_says_what_the_record_holds() {
@@ -136,6 +145,14 @@ mod tests {
         for absent in ["journal", "ceiling", "noise", "crash", "capacity", "latency", "NaN"] {
             assert!(!text.contains(absent), "{absent}: {text}");
         }
+    }
+
+    #[test]
+    fn only_a_load_that_goes_as_fast_as_it_can_is_a_part_of_the_echo() {
+        let mut record = RunRecord::parse(SAMPLE).unwrap();
+        assert!(!text(&record).contains("0.40 of an echo"));
+        record.load.pace = Loop::Closed { outstanding: 256 };
+        assert!(text(&record).contains("0.40 of an echo of the same frames (250,000/s)"));
     }
 
     #[test]

@@ -1,13 +1,26 @@
 //! How does a lane ask, whatever it asks? A [`Writer`] takes what is due and a [`Reader`] hands over the answers; a [`Subject`] is
 //! what both lead to. Every subject has types of its own for them, so that a lane pays for no dispatch at run time.
 
+mod captures;
+mod in_process;
 mod quic;
+mod rest;
 
-use holdfast::{kernel::Amount, wire::Handle};
-pub(crate) use quic::QuicGateway;
+use holdfast::{
+    kernel::{Amount, Protocol},
+    wire::Handle,
+};
+pub(crate) use in_process::InProcess;
+pub(crate) use quic::{QuicGateway, QuicReader, QuicWriter, connect as connect_quic};
+pub(crate) use rest::RestGateway;
 use thiserror::Error;
 
-use crate::{error::LoadError, fleet::LanePlan};
+use crate::{
+    balance::Balance,
+    error::LoadError,
+    fleet::LanePlan,
+    record::{self, GatewayCounts},
+};
 
 /// One thing that is asked in the name of one agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +38,55 @@ pub(crate) struct Ask {
 /// What an agent wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Errand {
-    /// A hold for one payment.
-    Pay,
+    /// A hold.
+    Pay(Payment),
     /// To report that all of a hold was paid, and no more will be.
     Capture,
+    /// To close the session that [`Payment::Session`] opened with the same id.
+    Close,
+}
+
+/// What a hold is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payment {
+    /// One x402 payment.
+    X402,
+    /// One MPP payment, outside any session.
+    Mpp,
+    /// The deposit of an MPP session that is named after the id, see [`Ask::session`].
+    Session,
+    /// One x402 payment to an address that the policy blocks.
+    Blocked,
+}
+
+impl Payment {
+    pub(crate) const fn protocol(self) -> Protocol {
+        match self {
+            Payment::X402 | Payment::Blocked => Protocol::X402,
+            Payment::Mpp | Payment::Session => Protocol::Mpp,
+        }
+    }
+
+    pub(crate) const fn recipient(self) -> &'static str {
+        match self {
+            Payment::X402 | Payment::Mpp | Payment::Session => "0x1111111111111111111111111111111111111111",
+            Payment::Blocked => "0x000000000000000000000000000000000000dEaD",
+        }
+    }
+}
+
+/// The service that everything is paid to.
+pub(crate) const SERVICE: &str = "api.example.com";
+/// What is bought.
+pub(crate) const RESOURCE: &str = "https://api.example.com/v1/weather";
+/// What is counted where an answer does not fit.
+pub(crate) const UNEXPECTED: &str = "UNEXPECTED_REPLY";
+
+impl Ask {
+    /// The name of the session that this opens or closes.
+    pub(crate) fn session(&self) -> String {
+        format!("{:032x}", self.id)
+    }
 }
 
 /// What was answered.
@@ -47,6 +105,11 @@ pub(crate) enum Answer<'a> {
         amount: Amount,
         /// The hold was over before.
         late: bool,
+    },
+    /// The session is over.
+    Closed {
+        /// What of its deposit was released.
+        released: Amount,
     },
     /// Nothing was done.
     Error {
@@ -87,7 +150,7 @@ pub(crate) struct Link<W, R> {
     pub(crate) reader: R,
 }
 
-/// What is put under load.
+/// What is put under load, and asked for its books before and after.
 pub(crate) trait Subject: Sync {
     /// Its end that takes requests.
     type Writer: Writer + 'static;
@@ -99,6 +162,15 @@ pub(crate) trait Subject: Sync {
 
     /// The most requests of one connection that may wait for their answers.
     fn in_flight_max(&self) -> u32;
+
+    /// As the record describes it.
+    fn described(&self) -> record::Subject;
+
+    /// What it has booked of every agent, by number.
+    fn balances(&self) -> Result<Vec<Balance>, LoadError>;
+
+    /// What it has counted since it started; `None` where it does not say, or has counted other loads as well.
+    fn counts(&self) -> Result<Option<GatewayCounts>, LoadError>;
 
     /// The process that serves, where its processor time is to be counted with the subject.
     fn process(&self) -> Option<u32>;

@@ -37,8 +37,11 @@ pub struct QuicOptions {
     pub key: PrivateKeyDer<'static>,
 }
 
-/// Opens the socket of each worker.
-pub(super) fn bind(address: SocketAddr, workers: u16) -> Result<Vec<UdpSocket>, QuicError> {
+/// Opens the socket of each of so many workers.
+///
+/// # Errors
+/// [`QuicError`] where an address is in use or not of this machine, or the ports would run over 65535.
+pub fn bind(address: SocketAddr, workers: u16) -> Result<Vec<UdpSocket>, QuicError> {
     (0..workers).map(|worker| bind_one(address, worker)).collect()
 }
 
@@ -51,16 +54,20 @@ fn bind_one(address: SocketAddr, worker: u16) -> Result<UdpSocket, QuicError> {
     UdpSocket::bind(address).map_err(|error| QuicError::Bind { address, error })
 }
 
-/// As whom to listen; every worker's endpoint gets the same.
+/// As whom to listen, and with which settings of QUIC; every worker's endpoint gets the same. Public for those who measure what
+/// the protocol costs without the gateway behind it.
 #[derive(Clone)]
-pub(super) struct Listening {
+pub struct Listening {
     config: ServerConfig,
     reset: ResetKey,
 }
 
 impl Listening {
     /// TLS 1.3 with `ring`, and the transport's settings.
-    pub(super) fn new(
+    ///
+    /// # Errors
+    /// [`QuicError::Tls`] where certificate and key cannot be used.
+    pub fn new(
         certificates: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Listening, QuicError> {
@@ -78,7 +85,10 @@ impl Listening {
     }
 
     /// An endpoint on `socket`. Must be called inside a runtime, to which it then belongs.
-    pub(super) fn endpoint(&self, socket: UdpSocket) -> io::Result<Endpoint> {
+    ///
+    /// # Errors
+    /// What the system says where the socket cannot be used.
+    pub fn endpoint(&self, socket: UdpSocket) -> io::Result<Endpoint> {
         Endpoint::new(self.reset.endpoint_config(), Some(self.config.clone()), socket, Arc::new(TokioRuntime))
     }
 }

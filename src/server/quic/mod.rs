@@ -20,5 +20,5 @@ mod reset;
 mod server;
 mod stream;
 
-pub use endpoint::QuicOptions;
+pub use endpoint::{Listening, QuicOptions, bind};
 pub use server::{DRAIN_WAIT_MAX, QuicError, QuicServer, spawn_workers};
