@@ -1,6 +1,9 @@
 //! What the gateway says about one agent's money: its half of the comparison after the run.
 
-use holdfast::wire::reply::{Budget, Limit, Measure};
+use holdfast::{
+    kernel::Amount,
+    wire::reply::{Budget, Limit, Measure},
+};
 
 /// One agent as the gateway sees it; money in micro-units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,13 +32,12 @@ impl Balance {
         // Holds are those of all rails already.
         self.held = budget.held.micros();
         self.used_in_month = budget.used[2].micros();
+        let unknown = unknown(budget);
+        self.unknown = unknown.micros();
         for limit in &budget.limits {
             self.limits += 1;
-            if is_exceeded(limit) {
+            if is_exceeded(limit, unknown) {
                 self.exceeded.push(format!("{} is exceeded: {:?} of {:?}", limit.code, limit.used, limit.limit));
-            }
-            if let ("DAILY_LIMIT", Measure::Money(counted)) = (limit.code.as_str(), limit.used) {
-                self.unknown = counted.saturating_sub(budget.used[0]).micros();
             }
         }
     }
@@ -46,9 +48,19 @@ impl Balance {
     }
 }
 
-fn is_exceeded(limit: &Limit) -> bool {
+/// What the limit of a day counts beyond what was captured and is held.
+fn unknown(budget: &Budget) -> Amount {
+    let daily = budget.limits.iter().find(|limit| limit.code == "DAILY_LIMIT");
+    match daily.map(|limit| limit.used) {
+        Some(Measure::Money(counted)) => counted.saturating_sub(budget.used[0]),
+        Some(Measure::None | Measure::Count(_) | Measure::Time(_)) | None => Amount::ZERO,
+    }
+}
+
+/// What a crash may have lost is assumed, not spent: it blocks what comes, and may go beyond a limit that was reached before.
+fn is_exceeded(limit: &Limit, unknown: Amount) -> bool {
     match (limit.used, limit.limit) {
-        (Measure::Money(used), Measure::Money(cap)) => used > cap,
+        (Measure::Money(used), Measure::Money(cap)) => used.saturating_sub(unknown) > cap,
         (Measure::Count(used), Measure::Count(cap)) => used > cap,
         (Measure::Time(used), Measure::Time(cap)) => used > cap,
         (Measure::None | Measure::Money(_) | Measure::Count(_) | Measure::Time(_), _) => false,
@@ -57,8 +69,6 @@ fn is_exceeded(limit: &Limit) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use holdfast::kernel::Amount;
-
     use super::*;
 
     fn budget(spent: u64, held: u64, counted: u64) -> Budget {
@@ -85,10 +95,17 @@ mod tests {
 
     #[test]
     fn a_limit_may_be_reached_and_not_exceeded() {
-        for (counted, exceeded) in [(1000, 0), (1001, 1)] {
+        // A thousand may be spent. What counts without being spent or held was lost in a crash: it exceeds nothing.
+        for (spent, held, counted, exceeded) in
+            [(700, 300, 1000, 0), (701, 300, 1001, 1), (700, 300, 1100, 0), (701, 300, 1101, 1)]
+        {
             let mut balance = Balance::default();
-            balance.add_rail(&budget(600, 300, counted));
-            assert_eq!((balance.exceeded.len(), balance.unknown), (exceeded, counted - 900));
+            balance.add_rail(&budget(spent, held, counted));
+            assert_eq!(
+                (balance.exceeded.len(), balance.unknown),
+                (exceeded, counted - spent - held),
+                "{spent} {held} {counted}"
+            );
         }
     }
 }
