@@ -1,8 +1,9 @@
 //! What the bytes of a group mean: the events of one shard, turn by turn.
 //!
 //! A payload is one or more sections, one after the other: `moment, count, event × count`; moment and count are in bincode 2
-//! (`standard`), an event has [bytes of its own](super::event). A section holds what happened in one turn, whose moment all its events share. Since a section says where it ends, the
-//! payloads of consecutive turns put one after the other are a payload again, and several turns fit into one record.
+//! (`standard`), an event has bytes of its own (docs/JOURNAL.md). A section holds what happened in one turn, whose moment all its
+//! events share. Since a section says where it ends, the payloads of consecutive turns put one after the other are a payload again,
+//! and several turns fit into one record.
 
 use bincode::{
     config::{Configuration, Limit, LittleEndian, Varint, standard},
