@@ -92,6 +92,7 @@ fn authorize(n: u64) -> Request<'static> {
         session: "",
         wallet: "",
         hold_for: None,
+        facts: None,
     };
     Request::Authorize(agent, authorize)
 }

@@ -95,6 +95,7 @@ impl Shard {
                 session: "",
                 wallet: "",
                 hold_for: None,
+                facts: None,
             },
         ));
         assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");

@@ -133,6 +133,7 @@ impl Shard {
                 session: "",
                 wallet: "",
                 hold_for: None,
+                facts: None,
             },
         ))
     }

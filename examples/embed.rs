@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             session: "",
             wallet: "",
             hold_for: None,
+            facts: None,
         };
         match engine.call(handle.shard, &Request::Authorize(handle.index, request))? {
             Outcome::Approved(approval) => println!("{price}: approved, may be paid until {}", approval.expires_at),

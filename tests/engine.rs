@@ -69,6 +69,7 @@ fn asking(id: u128, amount: u32) -> Authorize<'static> {
         session: "",
         wallet: "",
         hold_for: None,
+        facts: None,
     }
 }
 

@@ -175,6 +175,7 @@ fn charge(id: u128, protocol: Protocol, amount: u64, session: &str) -> Authorize
         session,
         wallet: "",
         hold_for: None,
+        facts: None,
     }
 }
 

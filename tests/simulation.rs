@@ -313,6 +313,7 @@ impl World {
             session: "",
             wallet: "",
             hold_for: Some(Duration::from_secs(hold_secs)),
+            facts: None,
         };
         let request = Request::Authorize(self.handles[agent].index, authorize);
         self.ask(agent, Errand::Authorize(id), &request);

@@ -86,6 +86,7 @@ pub(super) fn run(arguments: &AuthorizeArgs, output: Output) -> Result<u8, CliEr
         session: &arguments.session,
         wallet: &arguments.wallet,
         hold_for: arguments.hold_for.map(Duration::from_secs),
+        facts: None,
         ..Authorize::payment(id, arguments.amount, &arguments.to)
     };
     match arguments.payer.ask(async |client, agent| client.authorize(agent, &request).await)? {

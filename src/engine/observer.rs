@@ -53,6 +53,7 @@ pub(super) fn is_observed(event: &Event) -> bool {
         | Event::OptionsSet(_)
         | Event::Started { .. }
         | Event::Stopped
-        | Event::Checkpoint(_) => false,
+        | Event::Checkpoint(_)
+        | Event::By(..) => false,
     }
 }

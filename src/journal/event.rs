@@ -85,7 +85,8 @@ pub(super) fn write(event: &Event, context: &mut Context, bytes: &mut Vec<u8>) {
         | Event::OptionsSet(_)
         | Event::Started { .. }
         | Event::Stopped
-        | Event::Checkpoint(_) => {
+        | Event::Checkpoint(_)
+        | Event::By(..) => {
             bincode::encode_into_std_write(event, bytes, ENCODING).expect("memory takes every event");
         }
     }

@@ -4,7 +4,7 @@
 use bincode::{Decode, Encode};
 
 use super::{
-    Amount, Duration, Protocol, Timestamp,
+    Actor, Amount, Duration, Protocol, Timestamp,
     id::{AgentId, AgentIndex, AuthorizationId, KeyId, NameId, OperationId, PolicyId, SessionNumber},
     options::Options,
     outcome::{Booking, ViolationKind},
@@ -78,6 +78,9 @@ pub enum Event {
     Stopped,
     /// The digest of the whole state before this event; a replay must come to the same.
     Checkpoint([u8; 32]),
+    /// Who asked for what follows: so many events after this one. Without it, what happens to an agent is the agent's doing, or the
+    /// gateway's own where time brings it about.
+    By(Box<Actor>, u32),
 }
 
 /// A hold was placed.

@@ -4,8 +4,10 @@
 //! applied with [`State::apply`]. Applying the same events to the same state always gives the same state, so a shard is recovered by
 //! replaying its journal. `docs/SEMANTICS.md` states the rules.
 
+mod actor;
 pub mod amount;
 pub mod event;
+pub mod facts;
 pub mod id;
 pub mod name;
 mod operation;
@@ -19,8 +21,10 @@ pub mod state;
 pub mod time;
 mod violation;
 
+pub use actor::{Actor, ActorKind};
 pub use amount::{Amount, AmountError};
 pub use event::Event;
+pub use facts::Facts;
 pub use id::{AgentId, AgentIndex, AuthorizationId, KeyId, NameId, OperationId, PolicyId, SessionNumber, ShardId};
 pub use name::{Name, NameError};
 pub use options::Options;

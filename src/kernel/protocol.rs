@@ -11,11 +11,13 @@ pub enum Protocol {
     X402 = 1,
     /// The Machine Payments Protocol: charges and sessions with a deposit.
     Mpp = 2,
+    /// A payment by card, at a merchant.
+    Card = 3,
 }
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Protocol; 3] = [Protocol::Payment, Protocol::X402, Protocol::Mpp];
+    pub const ALL: [Protocol; 4] = [Protocol::Payment, Protocol::X402, Protocol::Mpp, Protocol::Card];
 
     /// The word for it in requests, metrics and messages.
     #[must_use]
@@ -24,6 +26,7 @@ impl Protocol {
             Protocol::Payment => "payment",
             Protocol::X402 => "x402",
             Protocol::Mpp => "mpp",
+            Protocol::Card => "card",
         }
     }
 }

@@ -80,6 +80,7 @@ impl Reason {
             Protocol::Payment => "payment",
             Protocol::X402 => "x402",
             Protocol::Mpp => "MPP",
+            Protocol::Card => "card",
         };
         match self {
             Reason::PaymentCap => format!("Within {rail} price ceiling"),

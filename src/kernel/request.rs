@@ -3,7 +3,7 @@
 use bincode::{BorrowDecode, Encode};
 
 use super::{
-    Amount, Duration, Protocol, Timestamp,
+    Actor, Amount, Duration, Facts, Protocol, Timestamp,
     id::{AgentId, AgentIndex, AuthorizationId, KeyId, OperationId, PolicyId},
     options::Options,
     policy::PolicySource,
@@ -46,6 +46,8 @@ pub enum Request<'a> {
     SetOptions(Box<Options>),
     /// Look at something; changes nothing.
     Read(Query<'a>),
+    /// A change, with who asked for it: the journal says so beside what happened. Only one within.
+    By(Box<Actor>, Box<Request<'a>>),
 }
 
 /// Asks for a hold of `amount` for one payment, or for the deposit of a session.
@@ -71,6 +73,8 @@ pub struct Authorize<'a> {
     pub wallet: &'a str,
     /// How long the caller may pay; the configured default where absent.
     pub hold_for: Option<Duration>,
+    /// What else is known of the payment; absent where nothing is.
+    pub facts: Option<Box<Facts<'a>>>,
 }
 
 /// What a hold is for.

@@ -86,6 +86,7 @@ impl<'a> Hot<'a> for Authorize<'a> {
             Protocol::Payment => 0,
             Protocol::X402 => 1,
             Protocol::Mpp => 2,
+            Protocol::Card => 3,
         });
         match self.intent {
             Intent::Charge => bytes.push(0),
@@ -96,6 +97,10 @@ impl<'a> Hot<'a> for Authorize<'a> {
         }
         texts.iter().for_each(|text| put_text(text, bytes));
         put_option(self.hold_for.map(Duration::micros), bytes);
+        match &self.facts {
+            None => bytes.push(0),
+            facts @ Some(_) => codec::encode(facts, bytes),
+        }
     }
 
     #[inline]
@@ -107,7 +112,8 @@ impl<'a> Hot<'a> for Authorize<'a> {
                 0 => Protocol::Payment,
                 1 => Protocol::X402,
                 2 => Protocol::Mpp,
-                3.. => return None,
+                3 => Protocol::Card,
+                4.. => return None,
             },
             intent: match fields.byte()? {
                 0 => Intent::Charge,
@@ -120,6 +126,11 @@ impl<'a> Hot<'a> for Authorize<'a> {
             session: fields.text()?,
             wallet: fields.text()?,
             hold_for: fields.option(Fields::duration)?,
+            // Few payments come with facts: what they take to read is left to bincode.
+            facts: match fields.byte()? {
+                0 => None,
+                1.. => return None,
+            },
         })
     }
 }
@@ -317,7 +328,7 @@ mod tests {
         ) {
             let [recipient, service, resource, session, wallet] = texts.each_ref().map(String::as_str);
             let id = AuthorizationId(id);
-            let message = Authorize { id, amount, protocol, intent, recipient, service, resource, session, wallet, hold_for };
+            let message = Authorize { id, amount, protocol, intent, recipient, service, resource, session, wallet, hold_for, facts: None };
             let (mut by_hand, mut by_bincode) = (Vec::new(), Vec::new());
             (handle, message.clone()).put(&mut by_hand);
             codec::encode(&(handle, &message), &mut by_bincode);

@@ -11,7 +11,7 @@ use super::{
     limits::CAPTURES_MAX,
 };
 use crate::kernel::{
-    self, AgentId, Amount, AuthorizationId, Duration, OperationId, Protocol,
+    self, AgentId, Amount, AuthorizationId, Duration, Facts, OperationId, Protocol,
     request::{Intent, Query},
 };
 
@@ -78,6 +78,8 @@ pub struct Authorize<'a> {
     pub wallet: &'a str,
     /// How long the caller may pay; the gateway's default where absent.
     pub hold_for: Option<Duration>,
+    /// What else is known of the payment; absent where nothing is.
+    pub facts: Option<Box<Facts<'a>>>,
 }
 
 impl<'a> Authorize<'a> {
@@ -95,6 +97,7 @@ impl<'a> Authorize<'a> {
             session: "",
             wallet: "",
             hold_for: None,
+            facts: None,
         }
     }
 }
@@ -411,7 +414,19 @@ impl<'a> Operation<'a> {
 
 impl<'a> Authorize<'a> {
     fn to_kernel(&self) -> Result<kernel::request::Authorize<'a>, Refusal> {
-        let Authorize { id, amount, protocol, intent, recipient, service, resource, session, wallet, hold_for } = *self;
+        let Authorize {
+            id,
+            amount,
+            protocol,
+            intent,
+            recipient,
+            service,
+            resource,
+            session,
+            wallet,
+            hold_for,
+            ref facts,
+        } = *self;
         let amount = bounded(amount)?;
         Ok(kernel::request::Authorize {
             id,
@@ -424,6 +439,7 @@ impl<'a> Authorize<'a> {
             session,
             wallet,
             hold_for,
+            facts: facts.clone(),
         })
     }
 }

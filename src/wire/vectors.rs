@@ -42,6 +42,7 @@ fn requests() -> Vec<(&'static str, u64, Request<'static>)> {
         session: "",
         wallet: "",
         hold_for: None,
+        facts: None,
     };
     let deposit = Authorize {
         protocol: Protocol::Mpp,
@@ -49,6 +50,7 @@ fn requests() -> Vec<(&'static str, u64, Request<'static>)> {
         session: "run-1",
         wallet: "main",
         hold_for: Some(Duration::from_secs(300)),
+        facts: None,
         ..authorize.clone()
     };
     let record = Record {

@@ -216,6 +216,7 @@ pub(crate) fn x402(hold: u128, amount: u64) -> Authorize<'static> {
         session: "",
         wallet: "",
         hold_for: None,
+        facts: None,
     }
 }
 

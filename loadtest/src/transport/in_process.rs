@@ -352,6 +352,7 @@ fn authorize<'a>(ask: &Ask, payment: Payment, session: &'a str) -> Authorize<'a>
         session,
         wallet: "",
         hold_for: None,
+        facts: None,
     }
 }
 

@@ -218,7 +218,7 @@ impl State {
         let name = "a name of 1 to 256 bytes without white space or control characters";
         let recipient =
             Name::recipient(recipient).map_err(|_| Failure::Invalid { field: "recipientAddress", expected: name })?;
-        let service = if service.is_empty() && protocol == Protocol::Payment {
+        let service = if service.is_empty() && matches!(protocol, Protocol::Payment | Protocol::Card) {
             None
         } else {
             Some(Name::service(service).map_err(|_| Failure::Invalid { field: "serviceDomain", expected: name })?)
@@ -394,5 +394,9 @@ fn fingerprint(asked: &Authorize<'_>, payee: &Payee<'_>) -> u64 {
     }
     // Each text is hashed with the hash before it as the seed, so that no text can pass for a part of its neighbour.
     let texts = [asked.session, asked.wallet, asked.resource].into_iter().filter(|text| !text.is_empty());
-    texts.fold(xxh3_64(&bytes), |seed, text| xxh3_64_with_seed(text.as_bytes(), seed))
+    let hash = texts.fold(xxh3_64(&bytes), |seed, text| xxh3_64_with_seed(text.as_bytes(), seed));
+    asked.facts.as_ref().map_or(hash, |facts| {
+        let bytes = bincode::encode_to_vec(facts, bincode::config::standard()).expect("INVARIANT: memory takes facts");
+        xxh3_64_with_seed(&bytes, hash)
+    })
 }

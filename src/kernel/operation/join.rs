@@ -47,7 +47,7 @@ impl<'s> Join<'s> {
         options: &Options,
     ) -> Join<'s> {
         match (asked.protocol, asked.intent, asked.session) {
-            (Protocol::Payment, _, _) | (Protocol::Mpp, Intent::Charge, "") => Join::None,
+            (Protocol::Payment | Protocol::Card, _, _) | (Protocol::Mpp, Intent::Charge, "") => Join::None,
             (Protocol::Mpp, Intent::Session { .. }, _) => Join::Deposit,
             (Protocol::X402, _, name) => Join::x402(agent, now, name, options),
             (Protocol::Mpp, Intent::Charge, name) => {

@@ -17,7 +17,7 @@ mod session;
 mod void;
 
 use super::{
-    Event, Failure, Outcome, Request, Timestamp,
+    Actor, Event, Failure, Outcome, Request, Timestamp,
     state::{State, session::SessionEnd},
 };
 
@@ -49,7 +49,28 @@ impl State {
             Request::RemovePolicy(id, revision) => self.remove_policy(*id, *revision, events),
             Request::SetOptions(options) => Ok(self.set_options(options, events)),
             Request::Read(query) => self.read(now, query).map(Outcome::View),
+            Request::By(actor, asked) => self.decide_by(now, actor, asked, events),
         }
+    }
+
+    /// Decides a change and says who asked for it, if anything happened.
+    fn decide_by(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        asked: &Request<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, Failure> {
+        if let Request::By(..) = asked {
+            return Err(Failure::Invalid { field: "actor", expected: "one actor" });
+        }
+        let place = events.len();
+        let outcome = self.decide(now, asked, events)?;
+        let count = events.len() - place;
+        if count > 0 {
+            events.insert(place, Event::By(Box::new(actor.clone()), count as u32));
+        }
+        Ok(outcome)
     }
 
     /// Makes an event part of the state. Total and deterministic: the same events in the same order give the same state.
@@ -89,7 +110,7 @@ impl State {
             Event::OptionsSet(options) => self.options_set(options),
             Event::Started { incarnation } => self.started(now, *incarnation),
             Event::Stopped => self.stopped(),
-            Event::Checkpoint(_) => {}
+            Event::Checkpoint(_) | Event::By(..) => {}
         }
     }
 }

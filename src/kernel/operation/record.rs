@@ -214,7 +214,7 @@ impl State {
         events: &mut Vec<Event>,
     ) -> SessionNumber {
         match asked.protocol {
-            Protocol::Payment => SessionNumber::NONE,
+            Protocol::Payment | Protocol::Card => SessionNumber::NONE,
             Protocol::Mpp => {
                 agent.session_named(Protocol::Mpp, asked.session).map_or(SessionNumber::NONE, |s| s.number)
             }

@@ -14,7 +14,7 @@ pub struct Program {
     policies: Box<[(PolicyId, u32)]>,
     denies_all: bool,
     /// By protocol.
-    caps: [Caps; 3],
+    caps: [Caps; Protocol::ALL.len()],
     velocity_periods: PeriodSet,
     smallest_amount_limit: Option<Amount>,
     smallest_count_limit: Option<u32>,

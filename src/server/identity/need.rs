@@ -81,6 +81,7 @@ impl Need {
             Request::PutWallet(..) => Need::WALLET_CHANGES,
             Request::PutPolicy(..) | Request::RemovePolicy(..) | Request::SetOptions(_) => Need::POLICY_CHANGES,
             Request::Read(query) => Need::of_query(query),
+            Request::By(_, request) => Need::of(request),
         }
     }
 

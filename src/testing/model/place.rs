@@ -35,7 +35,7 @@ impl Target {
 pub(super) fn payee(protocol: Protocol, recipient: &str, service: &str) -> Result<(String, String), Failure> {
     let invalid = |field| move |_| Failure::Invalid { field, expected: "a name" };
     let recipient = Name::recipient(recipient).map_err(invalid("recipient"))?.text().to_owned();
-    if service.is_empty() && protocol == Protocol::Payment {
+    if service.is_empty() && matches!(protocol, Protocol::Payment | Protocol::Card) {
         return Ok((recipient, String::new()));
     }
     let service = Name::service(service).map_err(invalid("service"))?.text().to_owned();
@@ -117,7 +117,7 @@ impl Agent {
         payee: (&str, &str),
     ) -> Target {
         match protocol {
-            Protocol::Payment => Target::None,
+            Protocol::Payment | Protocol::Card => Target::None,
             Protocol::X402 if name.is_empty() => {
                 self.current_implicit(options, now).map_or(Target::New(SessionSort::Implicit), Target::Known)
             }

@@ -91,7 +91,9 @@ impl Model {
         let target = match protocol {
             // An envelope whose deposit is forgotten is like a run.
             Protocol::Mpp => self.agents[agent].session_named(protocol, name).map_or(Target::None, Target::Known),
-            Protocol::Payment | Protocol::X402 => self.agents[agent].target(&self.options, now, protocol, name, payee),
+            Protocol::Payment | Protocol::X402 | Protocol::Card => {
+                self.agents[agent].target(&self.options, now, protocol, name, payee)
+            }
         };
         match target {
             Target::None => 0,

@@ -101,6 +101,7 @@ impl Model {
                 Ok(Outcome::Done)
             }
             Request::Read(query) => self.read(query),
+            Request::By(_, request) => self.answer(request),
         }
     }
 
@@ -113,6 +114,10 @@ impl Model {
 
 /// Whether a request may change which limits an agent has.
 fn changes_rules(request: &Request<'_>) -> bool {
+    let request = match request {
+        Request::By(_, request) => request,
+        request => request,
+    };
     matches!(
         request,
         Request::UpdateAgent(..)

@@ -72,6 +72,7 @@ fn authorize(workload: &mut Workload) -> Request<'static> {
             session: session(workload),
             wallet: if workload.random.chance(90) { "" } else { workload.random.pick(&WALLETS) },
             hold_for: if deposit { None } else { hold_for },
+            facts: None,
         },
     )
 }

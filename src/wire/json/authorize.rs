@@ -66,6 +66,7 @@ impl AuthorizeBody {
             session: &self.session,
             wallet: &self.wallet,
             hold_for: self.hold_for,
+            facts: None,
         }
     }
 }
