@@ -295,6 +295,17 @@ pub enum View {
     Policies(Vec<(PolicySource, u32)>),
     /// The shard.
     Shard(ShardView),
+    /// What would be decided.
+    Simulation(SimulationView),
+}
+
+/// What would be decided about payments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulationView {
+    /// Whether the draft would be among the policies of the agent; true where there is no draft.
+    pub applies: bool,
+    /// The answer to each payment, in their order. No hold is placed.
+    pub answers: Vec<Result<Outcome, Failure>>,
 }
 
 /// One hold, as of now.

@@ -298,4 +298,19 @@ pub enum Query<'a> {
         /// Whether to compute the digest.
         digest: bool,
     },
+    /// What would be decided about payments of an agent.
+    Simulate(AgentIndex, Box<Simulation<'a>>),
 }
+
+/// What would be decided about payments, if a policy were in force that is not.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Simulation<'a> {
+    /// Takes the place of the policy in force that has its id, or stands beside the others where none has. Without it, the policies in
+    /// force decide.
+    pub draft: Option<PolicySource>,
+    /// Each is decided by itself, as if none of the others had been asked; at most [`SIMULATED_PAYMENTS_MAX`].
+    pub payments: Vec<Authorize<'a>>,
+}
+
+/// The most payments of one [`Simulation`].
+pub const SIMULATED_PAYMENTS_MAX: usize = 1000;

@@ -335,6 +335,9 @@ fn comparable(answer: &Result<Outcome, Failure>) -> Result<Outcome, Failure> {
     match &mut answer {
         Ok(Outcome::Approved(approval)) => approval.reasons = Reasons::default(),
         Ok(Outcome::View(View::Services(views))) => views.sort_by(|a, b| a.service.cmp(&b.service)),
+        Ok(Outcome::View(View::Simulation(view))) => {
+            view.answers = view.answers.iter().map(comparable).collect();
+        }
         Ok(Outcome::Denied(denial)) => without_rest_of_ended_session(&mut denial.violations),
         Err(Failure::Invalid { field, expected }) => (*field, *expected) = ("", ""),
         Err(Failure::Capacity { what, .. }) => *what = "",

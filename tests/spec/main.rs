@@ -13,6 +13,7 @@ mod record;
 mod rule;
 mod session;
 mod shard;
+mod simulate;
 mod velocity;
 mod wallet;
 mod window;

@@ -86,6 +86,12 @@ impl Shard {
         assert!(matches!(self.ask(&Request::CreateAgent(create)), Ok(Outcome::AgentCreated(_))));
     }
 
+    /// The same shard once more.
+    pub(crate) fn fork(&self) -> Shard {
+        let state = State::from_image(&self.state.image()).expect("an image is read back");
+        Shard { state, now: self.now, operations: self.operations }
+    }
+
     /// Lets time pass.
     pub(crate) fn wait(&mut self, seconds: u64) -> &mut Shard {
         self.wait_micros(seconds * 1_000_000)

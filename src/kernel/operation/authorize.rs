@@ -12,6 +12,7 @@ use crate::kernel::{
     AgentIndex, Amount, Duration, Event, Failure, Name, NameId, Outcome, Protocol, SessionNumber, Timestamp,
     event::{Approved, Denied, SessionKind, SessionOpened},
     outcome::{Approval, Denial},
+    policy::Program,
     request::{Authorize, Intent},
     state::{State, agent::Agent, hold::Hold, session::Session, window::Weight},
 };
@@ -32,6 +33,19 @@ pub(crate) struct Payee<'a> {
 impl State {
     pub(crate) fn authorize(
         &self,
+        now: Timestamp,
+        index: AgentIndex,
+        asked: &Authorize<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, Failure> {
+        let program = self.program(self.agent(index)?);
+        self.authorize_under(program, now, index, asked, events)
+    }
+
+    /// Decides under a program that need not be the agent's own.
+    pub(crate) fn authorize_under(
+        &self,
+        program: &Program,
         now: Timestamp,
         index: AgentIndex,
         asked: &Authorize<'_>,
@@ -68,7 +82,7 @@ impl State {
             wallet_named: !asked.wallet.is_empty(),
             enlarges: false,
         };
-        let verdict = limits::check(agent, self.program(agent), &self.options, &payment, now);
+        let verdict = limits::check(agent, program, &self.options, &payment, now);
         if let Some(first) = verdict.violations.first() {
             let session = join.session().map_or(SessionNumber::NONE, |session| session.number);
             let denied = Denied { agent: index, kind: first.kind, count: 1, amount: asked.amount, session };
@@ -77,13 +91,14 @@ impl State {
             return Ok(Outcome::Denied(Denial { violations: verdict.violations, policy_revision }));
         }
         self.check_capacity(agent, &payment, &payee)?;
-        Ok(Outcome::Approved(self.place(now, index, asked, &payee, &payment, &verdict, fingerprint, events)))
+        Ok(Outcome::Approved(self.place(program, now, index, asked, &payee, &payment, &verdict, fingerprint, events)))
     }
 
     /// Says what happens when the payment is approved, and the answer.
     #[expect(clippy::too_many_arguments, reason = "all that was found out on the way to an approval")]
     fn place(
         &self,
+        program: &Program,
         now: Timestamp,
         index: AgentIndex,
         asked: &Authorize<'_>,
@@ -96,7 +111,7 @@ impl State {
         let agent = self.agents.get(index).expect("INVARIANT: the payment of an agent was checked");
         let (recipient, service) = self.meet(payee, events);
         let draws = payment.draws();
-        let life = self.life(now, agent, asked, payment.join);
+        let life = self.life(program, now, asked, payment.join);
         let number = SessionNumber(agent.sessions_opened + 1);
         let opened = |kind, name: &str| {
             Event::SessionOpened(SessionOpened {
@@ -253,9 +268,9 @@ impl State {
     }
 
     /// How long the caller may pay.
-    fn life(&self, now: Timestamp, agent: &Agent, asked: &Authorize<'_>, join: Join<'_>) -> Duration {
+    fn life(&self, program: &Program, now: Timestamp, asked: &Authorize<'_>, join: Join<'_>) -> Duration {
         if let Intent::Session { duration } = asked.intent {
-            let by_policy = self.program(agent).session_duration_max();
+            let by_policy = program.session_duration_max();
             return duration.or(by_policy).unwrap_or(self.options.session_default).min(self.options.hold_max);
         }
         let life = asked.hold_for.unwrap_or(self.options.hold_default);

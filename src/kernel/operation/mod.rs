@@ -14,6 +14,7 @@ mod read;
 mod record;
 mod refund;
 mod session;
+mod simulate;
 mod void;
 
 use super::{

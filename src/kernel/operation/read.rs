@@ -47,6 +47,7 @@ impl State {
                 incarnation: self.incarnation,
                 digest: digest.then(|| self.digest()),
             }),
+            Query::Simulate(agent, simulation) => View::Simulation(self.simulate(now, *agent, simulation)?),
         })
     }
 

@@ -100,6 +100,19 @@ impl Catalogue {
         self.listed.get(&agent).copied().unwrap_or(self.base)
     }
 
+    /// The program that an agent would have if `draft` were in force, in place of the policy of its id; and whether the draft is part
+    /// of it.
+    #[must_use]
+    pub fn program_with(&self, agent: AgentId, draft: &PolicySource) -> (Program, bool) {
+        let checked = check(draft).ok().map(Arc::new);
+        let draft = Entry { revision: self.revision.saturating_add(1), source: Some(draft.clone()), checked };
+        let others = self.entries.iter().filter(|(id, _)| draft.source.as_ref().is_none_or(|own| own.id != **id));
+        let entries = others.map(|(_, entry)| entry).chain([&draft]);
+        let chosen: Vec<&Entry> = entries.filter(|entry| entry.is_active() && entry.applies_to(agent)).collect();
+        let applies = chosen.iter().any(|entry| std::ptr::eq(*entry, &draft));
+        (program(&chosen, self.default.as_ref()), applies)
+    }
+
     /// Makes the programs anew; positions given before mean nothing any more.
     pub fn compile(&mut self) {
         let in_force: Vec<&Entry> = self.entries.values().filter(|entry| entry.is_active()).collect();
@@ -137,6 +150,13 @@ impl Catalogue {
 }
 
 impl Entry {
+    fn applies_to(&self, agent: AgentId) -> bool {
+        self.source.as_ref().is_some_and(|source| match source.scope {
+            PolicyScope::Organization => true,
+            PolicyScope::Assigned => source.agents.contains(&agent),
+        })
+    }
+
     fn is_active(&self) -> bool {
         self.source.as_ref().is_some_and(|source| source.active)
     }

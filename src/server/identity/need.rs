@@ -91,7 +91,7 @@ impl Need {
             Query::Budget(..) => Need::BUDGET,
             Query::Agent(_) | Query::Wallets(_) => Need::AGENT,
             Query::AgentKeys(_) | Query::Agents { .. } => Need::AGENT_LISTS,
-            Query::Policies => Need::POLICIES,
+            Query::Policies | Query::Simulate(..) => Need::POLICIES,
             Query::Shard { .. } => Need::GATEWAY_STATUS,
         }
     }

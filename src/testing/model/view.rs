@@ -3,16 +3,17 @@
 use super::{
     Model,
     agent::{Agent, Hold, Place, Session, SessionSort},
+    shard::Policy,
     sum::{Scope, amount, left},
 };
 use crate::kernel::{
     AgentIndex, Amount, Failure, Outcome, Protocol, Timestamp,
     outcome::{
-        AgentView, AuthorizationView, BudgetView, LimitView, Measure, ServiceView, SessionView, ShardView, View,
-        ViolationKind, WalletView,
+        AgentView, AuthorizationView, BudgetView, LimitView, Measure, ServiceView, SessionView, ShardView,
+        SimulationView, View, ViolationKind, WalletView,
     },
-    policy::{Rule, SpendWindow},
-    request::Query,
+    policy::{PolicyScope, PolicySource, Rule, SpendWindow, check},
+    request::{Query, Simulation},
 };
 
 impl Model {
@@ -53,7 +54,26 @@ impl Model {
                 incarnation: self.incarnation,
                 digest: None,
             }),
+            Query::Simulate(agent, simulation) => View::Simulation(self.simulate(self.known(*agent)?, simulation)?),
         }))
+    }
+
+    /// Tries each payment on a copy.
+    fn simulate(&self, agent: usize, simulation: &Simulation<'_>) -> Result<SimulationView, Failure> {
+        let mut copy = self.clone();
+        if let Some(draft) = &simulation.draft {
+            let policy = Policy { source: draft.clone(), checked: check(draft)?, revision: self.revision + 1 };
+            copy.policies.retain(|known| known.source.id != draft.id);
+            copy.policies.push(policy);
+        }
+        let concerns = |draft: &PolicySource| {
+            let agent = self.agents[agent].id;
+            draft.active && (draft.scope == PolicyScope::Organization || draft.agents.contains(&agent))
+        };
+        Ok(SimulationView {
+            applies: simulation.draft.as_ref().is_none_or(concerns),
+            answers: simulation.payments.iter().map(|payment| copy.clone().authorize(agent, payment)).collect(),
+        })
     }
 
     fn open_holds(&self) -> impl Iterator<Item = &Hold> {

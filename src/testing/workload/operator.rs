@@ -2,13 +2,13 @@
 
 use super::{
     Workload,
-    payment::{RECIPIENTS, SERVICES, WALLETS},
+    payment::{self, RECIPIENTS, SERVICES, WALLETS},
     stream::{AGENTS, agent_id},
 };
 use crate::kernel::{
     AgentIndex, Amount, Duration, Options, PolicyId, Request,
     policy::{PolicyScope, PolicySource, RuleSource},
-    request::{AgentStatus, UpdateAgent, WalletSource},
+    request::{AgentStatus, Query, Simulation, UpdateAgent, WalletSource},
 };
 
 /// Caps are a few times what one payment costs, so that they are reached.
@@ -30,7 +30,8 @@ pub(super) fn options(workload: &mut Workload) -> Options {
 
 pub(super) fn change(workload: &mut Workload) -> Request<'static> {
     let agent = workload.agent();
-    match workload.random.below(10) {
+    match workload.random.below(11) {
+        10 => simulate(workload, agent),
         0..4 => policy(workload),
         4 => Request::RemovePolicy(policy_id(workload), None),
         5..8 => wallet(workload, agent),
@@ -46,6 +47,15 @@ pub(super) fn change(workload: &mut Workload) -> Request<'static> {
             Request::UpdateAgent(agent, UpdateAgent { status, name: None, lease })
         }
     }
+}
+
+fn simulate(workload: &mut Workload, agent: AgentIndex) -> Request<'static> {
+    let draft = workload.random.chance(70).then(|| {
+        let id = policy_id(workload);
+        source(workload, id)
+    });
+    let payments = (0..3).map(|_| payment::authorize(workload).1).collect();
+    Request::Read(Query::Simulate(agent, Box::new(Simulation { draft, payments })))
 }
 
 pub(super) fn wallet(workload: &mut Workload, agent: AgentIndex) -> Request<'static> {

@@ -21,8 +21,10 @@ const TRANSACTIONS: [&str; 6] = ["t1", "t2", "t3", "t4", "t5", "t6"];
 
 pub(super) fn request(workload: &mut Workload) -> Request<'static> {
     match workload.random.below(100) {
-        _ if workload.placed.is_empty() => authorize(workload),
-        0..45 => authorize(workload),
+        nth if nth < 45 || workload.placed.is_empty() => {
+            let (agent, asked) = authorize(workload);
+            Request::Authorize(agent, asked)
+        }
         45..63 => capture(workload),
         63..75 => record(workload),
         75..80 => {
@@ -49,7 +51,7 @@ pub(super) fn altered(request: Request<'static>) -> Request<'static> {
     }
 }
 
-fn authorize(workload: &mut Workload) -> Request<'static> {
+pub(super) fn authorize(workload: &mut Workload) -> (AgentIndex, Authorize<'static>) {
     let agent = workload.agent();
     let id = AuthorizationId(workload.next_id());
     let (protocol, service) = rail(workload);
@@ -59,7 +61,7 @@ fn authorize(workload: &mut Workload) -> Request<'static> {
     let times = if deposit { 4 } else { 1 };
     let amount = Amount::from_micros(random.between(1, times * PAYMENT_MICROS));
     let hold_for = random.chance(40).then(|| Duration::from_secs(random.between(1, 900)));
-    Request::Authorize(
+    (
         agent,
         Authorize {
             id,
