@@ -140,7 +140,7 @@ mod tests {
         let policy: Value = serde_json::from_str(POLICY).unwrap();
         let rules: Vec<&str> =
             policy["rules"].as_array().unwrap().iter().map(|rule| rule["ruleType"].as_str().unwrap()).collect();
-        for kind in RuleKind::ALL {
+        for kind in RuleKind::ALL.iter().filter(|kind| kind.is_run()) {
             assert!(rules.contains(&kind.rule_type()), "{}", kind.rule_type());
         }
     }

@@ -268,7 +268,7 @@ mod tests {
         let checked = check(&parse(&text).unwrap()).unwrap();
         let program = compile([(&checked, 1)]);
         let kinds: Vec<RuleKind> = program.rules().iter().map(Rule::kind).collect();
-        assert_eq!(kinds, RuleKind::ALL);
+        assert!(RuleKind::ALL.iter().filter(|kind| kind.is_run()).eq(&kinds), "{kinds:?}");
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
             assert!(!checked.rules().is_empty(), "{example}");
             kinds.extend(checked.rules().iter().map(Rule::kind));
         }
-        for kind in RuleKind::ALL {
+        for kind in RuleKind::ALL.iter().filter(|kind| kind.is_run()) {
             assert!(kinds.contains(kind), "no example of {kind:?}");
             assert!(manual.contains(&format!("`{}`", kind.violation_type())), "{kind:?}");
         }

@@ -126,30 +126,31 @@ fn check_head(source: &PolicySource) -> Result<(), PolicyError> {
 
 fn check_rule(index: usize, source: &RuleSource) -> Result<Rule, PolicyError> {
     let place = |field: &str| format!("rules[{index}].{field}");
-    let kind = RuleKind::from_rule_type(&source.rule_type).ok_or_else(|| {
-        let known = RuleKind::ALL.iter().map(|kind| kind.rule_type());
-        PolicyError::unsupported(place("rule_type"), &source.rule_type, "a rule type of this release", known)
-    })?;
+    let kind = RuleKind::from_rule_type(&source.rule_type).filter(|kind| kind.is_run());
+    let kind = kind.ok_or_else(|| unknown_type(place("rule_type"), &source.rule_type))?;
     let shape = Shape::of(kind);
     let action = Action::parse(&source.action).ok_or_else(|| unknown_action(place("action"), &source.action))?;
     let operator = Operator::parse(&source.operator).ok_or_else(|| {
         PolicyError::unsupported(place("operator"), &source.operator, shape.expected(), Operator::words())
     })?;
-    if !shape.understands(operator, action) {
+    if shape.meaning(operator, action).is_none() || action == Action::RequireApproval {
         let found = format!("{} with {}", source.operator.trim(), source.action.trim());
         return Err(PolicyError::invalid(place("operator"), &found, shape.expected()));
     }
-    read(kind, &Value::new(place("value"), &source.value))
+    read(kind, place("rule_type"), &Value::new(place("value"), &source.value))
+}
+
+fn unknown_type(place: String, word: &str) -> PolicyError {
+    let known = RuleKind::ALL.iter().filter(|kind| kind.is_run()).map(|kind| kind.rule_type());
+    PolicyError::unsupported(place, word, "a rule type of this release", known)
 }
 
 fn unknown_action(place: String, word: &str) -> PolicyError {
-    match word.trim() {
-        "REQUIRE_APPROVAL" => PolicyError::unsupported(place, word, "`ALLOW` or `DENY` in this release", []),
-        other => PolicyError::unsupported(place, other, "`ALLOW` or `DENY`", ["ALLOW", "DENY"]),
-    }
+    const ACTIONS: [&str; 3] = ["ALLOW", "DENY", "REQUIRE_APPROVAL"];
+    PolicyError::unsupported(place, word.trim(), "`ALLOW`, `DENY` or `REQUIRE_APPROVAL`", ACTIONS)
 }
 
-fn read(kind: RuleKind, value: &Value<'_>) -> Result<Rule, PolicyError> {
+fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, PolicyError> {
     Ok(match kind {
         RuleKind::MaxAmount => Rule::MaxAmount { cap: value.amount()? },
         RuleKind::X402MaxPerRequest => Rule::MaxPerRequest { rail: Rail::X402, cap: value.amount()? },
@@ -177,6 +178,35 @@ fn read(kind: RuleKind, value: &Value<'_>) -> Result<Rule, PolicyError> {
             let (period, max_count) = value.velocity()?;
             Rule::Velocity { period, max_count }
         }
+        RuleKind::RollingLimit
+        | RuleKind::BudgetCap
+        | RuleKind::MppMaxPerService
+        | RuleKind::X402MaxPerEndpoint
+        | RuleKind::MppMaxPerEndpoint
+        | RuleKind::X402VelocityPerEndpoint
+        | RuleKind::MppVelocityPerEndpoint => return Err(unknown_type(place, kind.rule_type())),
+        RuleKind::CardMaxAmount
+        | RuleKind::TimeWindow
+        | RuleKind::DayOfWeek
+        | RuleKind::DateRange
+        | RuleKind::BlackoutPeriod
+        | RuleKind::Expiration
+        | RuleKind::AllowedCategories
+        | RuleKind::BlockedCategories
+        | RuleKind::GeographicRestriction
+        | RuleKind::TrustScore
+        | RuleKind::CounterpartyStatus
+        | RuleKind::FairscaleMinScore
+        | RuleKind::ContractAllowlist
+        | RuleKind::MppBlockSessionIntent
+        | RuleKind::MppAllowedMethods
+        | RuleKind::CardAllowedMccs
+        | RuleKind::CardBlockedMccs
+        | RuleKind::CardAllowedMerchants
+        | RuleKind::CardBlockedMerchants
+        | RuleKind::Composite
+        | RuleKind::MppMaxSessionDeposit
+        | RuleKind::RequireApprovalAbove => return Err(unknown_type(place, kind.rule_type())),
     })
 }
 

@@ -1,4 +1,4 @@
-//! The rule types of this release: their words in policies, and in the violations they cause.
+//! The rule types: their words in policies, and in the violations they cause.
 
 use bincode::{
     Decode, Encode,
@@ -9,7 +9,7 @@ use bincode::{
 
 macro_rules! rule_kinds {
     ($($(#[$doc:meta])* $name:ident = $number:tt, $rule_type:literal => $violation_type:literal;)*) => {
-        /// A rule type. A violation in a decision names it, so its number never changes.
+        /// A rule type. Violations in decisions and in the journal name it by its number.
         ///
         /// They stand in the order in which rules run and violations are listed: what needs nothing but the request comes
         /// first. The numbers are dense from zero, so that a set of rule types is a set of bits.
@@ -53,44 +53,151 @@ rule_kinds! {
     X402PriceCeiling = 3, "X402_PRICE_CEILING" => "X402_PRICE_CEILING";
     /// The highest price of an MPP charge.
     MppPriceCeiling = 4, "MPP_PRICE_CEILING" => "MPP_PRICE_CEILING";
+    /// The largest card payment.
+    CardMaxAmount = 5, "CARD_MAX_AMOUNT" => "CARD_AMOUNT_LIMIT";
     /// The only payees.
-    AllowedCounterparties = 5, "ALLOWED_COUNTERPARTIES" => "WHITELIST_VIOLATION";
+    AllowedCounterparties = 6, "ALLOWED_COUNTERPARTIES" => "WHITELIST_VIOLATION";
     /// Payees that get nothing.
-    BlockedCounterparties = 6, "BLOCKED_COUNTERPARTIES" => "BLOCKED_COUNTERPARTY";
+    BlockedCounterparties = 7, "BLOCKED_COUNTERPARTIES" => "BLOCKED_COUNTERPARTY";
     /// The only services paid through x402.
-    X402AllowedServices = 7, "X402_ALLOWED_SERVICES" => "X402_SERVICE_NOT_ALLOWED";
+    X402AllowedServices = 8, "X402_ALLOWED_SERVICES" => "X402_SERVICE_NOT_ALLOWED";
     /// The only services paid through MPP.
-    MppAllowedServices = 8, "MPP_ALLOWED_SERVICES" => "MPP_SERVICE_NOT_ALLOWED";
+    MppAllowedServices = 9, "MPP_ALLOWED_SERVICES" => "MPP_SERVICE_NOT_ALLOWED";
     /// Services that get nothing through x402.
-    X402BlockedServices = 9, "X402_BLOCKED_SERVICES" => "X402_SERVICE_BLOCKED";
+    X402BlockedServices = 10, "X402_BLOCKED_SERVICES" => "X402_SERVICE_BLOCKED";
     /// Services that get nothing through MPP.
-    MppBlockedServices = 10, "MPP_BLOCKED_SERVICES" => "MPP_SERVICE_BLOCKED";
+    MppBlockedServices = 11, "MPP_BLOCKED_SERVICES" => "MPP_SERVICE_BLOCKED";
+    /// The hours of the day.
+    TimeWindow = 12, "TIME_WINDOW" => "TIME_WINDOW";
+    /// The days of the week.
+    DayOfWeek = 13, "DAY_OF_WEEK" => "TIME_WINDOW";
+    /// The only dates.
+    DateRange = 14, "DATE_RANGE" => "EXPIRED_PERMISSION";
+    /// Hours or dates at which nothing is paid.
+    BlackoutPeriod = 15, "BLACKOUT_PERIOD" => "BLACKOUT_PERIOD";
+    /// The end of the permission.
+    Expiration = 16, "EXPIRATION" => "EXPIRED_PERMISSION";
+    /// The only things that are bought.
+    AllowedCategories = 17, "ALLOWED_CATEGORIES" => "CATEGORY_RESTRICTION";
+    /// Things that are not bought.
+    BlockedCategories = 18, "BLOCKED_CATEGORIES" => "CATEGORY_RESTRICTION";
+    /// The countries of payees.
+    GeographicRestriction = 19, "GEOGRAPHIC_RESTRICTION" => "GEOGRAPHIC_RESTRICTION";
+    /// How far a payee must be trusted.
+    TrustScore = 20, "TRUST_SCORE" => "TRUST_SCORE";
+    /// What a payee must be to the organization.
+    CounterpartyStatus = 21, "COUNTERPARTY_STATUS" => "COUNTERPARTY_STATUS";
+    /// The FairScale score of a payee.
+    FairscaleMinScore = 22, "FAIRSCALE_MIN_SCORE" => "FAIRSCALE_LOW_SCORE";
+    /// The only contracts that are called.
+    ContractAllowlist = 23, "CONTRACT_ALLOWLIST" => "CONTRACT_NOT_ALLOWED";
+    /// What no MPP session is opened for.
+    MppBlockSessionIntent = 24, "MPP_BLOCK_SESSION_INTENT" => "MPP_SESSION_INTENT_BLOCKED";
+    /// The only HTTP methods of calls paid through MPP.
+    MppAllowedMethods = 25, "MPP_ALLOWED_METHODS" => "MPP_METHOD_NOT_ALLOWED";
+    /// The only merchant categories paid by card.
+    CardAllowedMccs = 26, "CARD_ALLOWED_MCCS" => "CARD_MCC_RESTRICTION";
+    /// Merchant categories that get nothing by card.
+    CardBlockedMccs = 27, "CARD_BLOCKED_MCCS" => "CARD_MCC_RESTRICTION";
+    /// The only merchants paid by card.
+    CardAllowedMerchants = 28, "CARD_ALLOWED_MERCHANTS" => "CARD_MERCHANT_RESTRICTION";
+    /// Merchants that get nothing by card.
+    CardBlockedMerchants = 29, "CARD_BLOCKED_MERCHANTS" => "CARD_MERCHANT_RESTRICTION";
+    /// Several conditions at once.
+    Composite = 30, "COMPOSITE" => "COMPOSITE";
     /// The money of one x402 session.
-    X402SessionBudget = 11, "X402_SESSION_BUDGET" => "X402_SESSION_BUDGET";
+    X402SessionBudget = 31, "X402_SESSION_BUDGET" => "X402_SESSION_BUDGET";
     /// The money of one MPP session.
-    MppSessionBudget = 12, "MPP_SESSION_BUDGET" => "MPP_SESSION_BUDGET";
+    MppSessionBudget = 32, "MPP_SESSION_BUDGET" => "MPP_SESSION_BUDGET";
+    /// The deposit of one MPP session.
+    MppMaxSessionDeposit = 33, "MPP_MAX_SESSION_DEPOSIT" => "MPP_MAX_SESSION_DEPOSIT";
     /// MPP sessions open at once.
-    MppMaxConcurrentSessions = 13, "MPP_MAX_CONCURRENT_SESSIONS" => "MPP_MAX_CONCURRENT_SESSIONS";
+    MppMaxConcurrentSessions = 34, "MPP_MAX_CONCURRENT_SESSIONS" => "MPP_MAX_CONCURRENT_SESSIONS";
     /// The age of an MPP session.
-    MppMaxSessionDuration = 14, "MPP_MAX_SESSION_DURATION" => "MPP_MAX_SESSION_DURATION";
+    MppMaxSessionDuration = 35, "MPP_MAX_SESSION_DURATION" => "MPP_MAX_SESSION_DURATION";
     /// The money of a calendar day.
-    DailyLimit = 15, "DAILY_LIMIT" => "DAILY_LIMIT";
+    DailyLimit = 36, "DAILY_LIMIT" => "DAILY_LIMIT";
     /// The money of a calendar week.
-    WeeklyLimit = 16, "WEEKLY_LIMIT" => "WEEKLY_LIMIT";
+    WeeklyLimit = 37, "WEEKLY_LIMIT" => "WEEKLY_LIMIT";
     /// The money of a calendar month.
-    MonthlyLimit = 17, "MONTHLY_LIMIT" => "MONTHLY_LIMIT";
+    MonthlyLimit = 38, "MONTHLY_LIMIT" => "MONTHLY_LIMIT";
+    /// The money of any span of a chosen length.
+    RollingLimit = 39, "ROLLING_LIMIT" => "ROLLING_LIMIT";
+    /// The budget of a period.
+    BudgetCap = 40, "BUDGET_CAP" => "BUDGET_EXCEEDED";
     /// The money that one service gets through x402.
-    X402MaxPerService = 18, "X402_MAX_PER_SERVICE" => "X402_SERVICE_LIMIT";
+    X402MaxPerService = 41, "X402_MAX_PER_SERVICE" => "X402_SERVICE_LIMIT";
+    /// The money that one service gets through MPP.
+    MppMaxPerService = 42, "MPP_MAX_PER_SERVICE" => "MPP_SERVICE_LIMIT";
+    /// The money that one endpoint gets through x402.
+    X402MaxPerEndpoint = 43, "X402_MAX_PER_ENDPOINT" => "X402_ENDPOINT_LIMIT";
+    /// The money that one endpoint gets through MPP.
+    MppMaxPerEndpoint = 44, "MPP_MAX_PER_ENDPOINT" => "MPP_ENDPOINT_LIMIT";
     /// The number of payments in a rolling period.
-    VelocityLimit = 19, "VELOCITY_LIMIT" => "VELOCITY_LIMIT";
+    VelocityLimit = 45, "VELOCITY_LIMIT" => "VELOCITY_LIMIT";
+    /// The number of x402 payments to one endpoint in a rolling period.
+    X402VelocityPerEndpoint = 46, "X402_VELOCITY_PER_ENDPOINT" => "X402_VELOCITY";
+    /// The number of MPP payments to one endpoint in a rolling period.
+    MppVelocityPerEndpoint = 47, "MPP_VELOCITY_PER_ENDPOINT" => "MPP_VELOCITY";
+    /// The largest payment that needs no human.
+    RequireApprovalAbove = 48, "REQUIRE_APPROVAL_ABOVE" => "REQUIRE_APPROVAL_ABOVE";
 }
 
 impl RuleKind {
+    /// Whether this release runs rules of the type. Others have a name and a number, and are refused when they are written.
+    #[must_use]
+    pub const fn is_run(self) -> bool {
+        !self.awaits_counters() && !self.awaits_circumstances()
+    }
+
+    /// Rule types that need counters which a shard does not keep yet.
+    const fn awaits_counters(self) -> bool {
+        matches!(
+            self,
+            RuleKind::RollingLimit
+                | RuleKind::BudgetCap
+                | RuleKind::MppMaxPerService
+                | RuleKind::X402MaxPerEndpoint
+                | RuleKind::MppMaxPerEndpoint
+                | RuleKind::X402VelocityPerEndpoint
+                | RuleKind::MppVelocityPerEndpoint
+        )
+    }
+
+    /// Rule types that look at what a request does not say yet.
+    const fn awaits_circumstances(self) -> bool {
+        matches!(
+            self,
+            RuleKind::CardMaxAmount
+                | RuleKind::TimeWindow
+                | RuleKind::DayOfWeek
+                | RuleKind::DateRange
+                | RuleKind::BlackoutPeriod
+                | RuleKind::Expiration
+                | RuleKind::AllowedCategories
+                | RuleKind::BlockedCategories
+                | RuleKind::GeographicRestriction
+                | RuleKind::TrustScore
+                | RuleKind::CounterpartyStatus
+                | RuleKind::FairscaleMinScore
+                | RuleKind::ContractAllowlist
+                | RuleKind::MppBlockSessionIntent
+                | RuleKind::MppAllowedMethods
+                | RuleKind::CardAllowedMccs
+                | RuleKind::CardBlockedMccs
+                | RuleKind::CardAllowedMerchants
+                | RuleKind::CardBlockedMerchants
+                | RuleKind::Composite
+                | RuleKind::MppMaxSessionDeposit
+                | RuleKind::RequireApprovalAbove
+        )
+    }
+
     fn from_number(number: u8) -> Option<RuleKind> {
         RuleKind::ALL.iter().copied().find(|kind| *kind as u8 == number)
     }
 
-    /// The rule type that a policy calls `word`, or `None` where this release has no such rule type.
+    /// The rule type that a policy calls `word`, or `None` where there is no such rule type.
     #[must_use]
     pub fn from_rule_type(word: &str) -> Option<RuleKind> {
         RuleKind::ALL.iter().copied().find(|kind| kind.rule_type() == word)
@@ -132,7 +239,7 @@ mod tests {
 
     #[test]
     fn an_unknown_number_is_refused() {
-        for number in [20, 250, 255] {
+        for number in [RuleKind::ALL.len() as u8, 250, 255] {
             assert!(bincode::decode_from_slice::<RuleKind, _>(&[number], bincode::config::standard()).is_err());
         }
     }
@@ -142,7 +249,7 @@ mod tests {
         for &kind in RuleKind::ALL {
             assert_eq!(RuleKind::from_rule_type(kind.rule_type()), Some(kind));
         }
-        for unknown in ["", "max_amount", "MAX_AMOUNT ", "BUDGET_CAP", "TIME_WINDOW", "MPP_MAX_PER_SERVICE"] {
+        for unknown in ["", "max_amount", "MAX_AMOUNT ", "X402_ALLOWED_FACILITATORS"] {
             assert_eq!(RuleKind::from_rule_type(unknown), None, "{unknown}");
         }
     }

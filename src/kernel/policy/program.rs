@@ -201,7 +201,7 @@ mod tests {
             RuleKind::VelocityLimit => r#"{"maxCount":10,"period":"HOUR"}"#,
             _ => "7",
         };
-        RuleKind::ALL.iter().rev().map(|kind| (kind.rule_type(), value(kind))).collect()
+        RuleKind::ALL.iter().rev().filter(|kind| kind.is_run()).map(|kind| (kind.rule_type(), value(kind))).collect()
     }
 
     fn caps(program: &Program) -> Vec<u64> {
@@ -213,7 +213,7 @@ mod tests {
     fn rules_stand_in_the_order_of_their_kinds_and_of_the_enum() {
         let program = compile([(&policy(1, 50, true, &one_of_each()), 1)]);
         let kinds: Vec<RuleKind> = program.rules().iter().map(Rule::kind).collect();
-        assert_eq!(kinds, RuleKind::ALL);
+        assert!(RuleKind::ALL.iter().filter(|kind| kind.is_run()).eq(&kinds), "{kinds:?}");
         let variants: Vec<usize> = program.rules().iter().map(variant).collect();
         assert!(variants.is_sorted(), "{variants:?}");
     }
