@@ -622,12 +622,12 @@ fn policies_are_written_and_removed_in_every_shard() {
     let mut options = options();
     (options.shards, options.workers) = (4, 2);
     let (engine, threads, disk) = threaded(options.clone());
-    assert_eq!(engine.put_policy(policy(7, &[("MAX_AMOUNT", "5")])), Ok(Outcome::PolicyChanged { revision: 1 }));
-    assert_eq!(engine.put_policy(policy(8, &[("MAX_AMOUNT", "6")])), Ok(Outcome::PolicyChanged { revision: 2 }));
-    assert_eq!(engine.remove_policy(PolicyId(7)), Ok(Outcome::PolicyChanged { revision: 3 }));
-    assert_eq!(engine.remove_policy(PolicyId(9)), Err(EngineError::Failure(Failure::UnknownPolicy)));
+    assert_eq!(engine.put_policy(policy(7, &[("MAX_AMOUNT", "5")]), None), Ok(Outcome::PolicyChanged { revision: 1 }));
+    assert_eq!(engine.put_policy(policy(8, &[("MAX_AMOUNT", "6")]), None), Ok(Outcome::PolicyChanged { revision: 2 }));
+    assert_eq!(engine.remove_policy(PolicyId(7), None), Ok(Outcome::PolicyChanged { revision: 3 }));
+    assert_eq!(engine.remove_policy(PolicyId(9), None), Err(EngineError::Failure(Failure::UnknownPolicy)));
     assert!(matches!(
-        engine.put_policy(policy(9, &[("NONSENSE", "6")])),
+        engine.put_policy(policy(9, &[("NONSENSE", "6")]), None),
         Err(EngineError::Failure(Failure::Policy(_)))
     ));
     engine.shut_down();

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     journal::{Sequence, Store},
-    kernel::{AgentId, Failure, Outcome, PolicyId, Request, ShardId, State, policy::PolicySource},
+    kernel::{Actor, AgentId, Failure, Outcome, PolicyId, Request, ShardId, State, policy::PolicySource},
 };
 
 /// How long [`Engine::shut_down`] waits for the workers to let their shards go.
@@ -118,20 +118,21 @@ impl Engine {
     }
 
     /// Writes a policy in every shard; returns when it is durable in all of them. A crash on the way is made good by the next
-    /// start, which brings every shard up to the catalogue. Blocks like [`call`](Self::call).
+    /// start, which brings every shard up to the catalogue. The home's journal says who asked, the others follow it. Blocks like
+    /// [`call`](Self::call).
     ///
     /// # Errors
     /// [`EngineError`]. After any other than [`EngineError::Failure`] some shards may have it; asking again is safe.
-    pub fn put_policy(&self, source: PolicySource) -> Answer {
-        self.change_catalogue(|revision| Request::PutPolicy(source.clone(), revision))
+    pub fn put_policy(&self, source: PolicySource, actor: Option<&Actor>) -> Answer {
+        self.change_catalogue(actor, |revision| Request::PutPolicy(source.clone(), revision))
     }
 
     /// Takes a policy out of force in every shard, as [`put_policy`](Self::put_policy) writes one.
     ///
     /// # Errors
     /// As for [`put_policy`](Self::put_policy).
-    pub fn remove_policy(&self, id: PolicyId) -> Answer {
-        self.change_catalogue(|revision| Request::RemovePolicy(id, revision))
+    pub fn remove_policy(&self, id: PolicyId, actor: Option<&Actor>) -> Answer {
+        self.change_catalogue(actor, |revision| Request::RemovePolicy(id, revision))
     }
 
     /// Refuses new requests, makes everything durable, and lets every shard go, so that the next start need not assume a crash.
@@ -223,9 +224,13 @@ impl Engine {
     }
 
     /// The home first, which gives the revision; then the others.
-    fn change_catalogue<'r>(&self, request: impl Fn(Option<u32>) -> Request<'r>) -> Answer {
+    fn change_catalogue<'r>(&self, actor: Option<&Actor>, request: impl Fn(Option<u32>) -> Request<'r>) -> Answer {
         let _alone = self.inner.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = self.call(HOME, &request(None))?;
+        let first = match actor {
+            Some(actor) => Request::By(Box::new(actor.clone()), Box::new(request(None))),
+            None => request(None),
+        };
+        let changed = self.call(HOME, &first)?;
         let Outcome::PolicyChanged { revision } = changed else {
             unreachable!("a policy change answers with its revision, not {changed:?}")
         };

@@ -103,7 +103,7 @@ impl Setup<'_> {
         if let Outcome::AgentCreated(index) = self.engine.call(shard, &Request::CreateAgent(agent))? {
             self.engine.call(shard, &Request::PutWallet(index, demo_wallet()))?;
         }
-        self.engine.put_policy(demo_policy()?)?;
+        self.engine.put_policy(demo_policy()?, None)?;
         let secret = Secret::random(KeyKind::Agent)?;
         let path = self.data.demo_key();
         self.write(&path, &secret)?;

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::{
     engine::{Answer, Batch, Engine, EngineError, Replies, Ticket, WorkerId},
     kernel::{Outcome, Request, ShardId},
+    server::identity::Need,
 };
 
 /// The longest wait for answers. A commit takes milliseconds; whoever waits for seconds waits for something broken.
@@ -38,7 +39,10 @@ pub async fn ask(engine: &Engine, shard: ShardId, request: &Request<'_>) -> Resu
 
 /// Asks many things at once, one batch a worker; requests to one shard are decided in their order. The answers come in the order of
 /// the requests.
+///
+/// Requires that a change that is for operators says who asks for it ([`Request::By`]): the journal is what the audit is made from.
 pub async fn ask_all(engine: &Engine, requests: &[(ShardId, &Request<'_>)]) -> Vec<Result<Outcome, AskError>> {
+    debug_assert!(requests.iter().all(|(_, request)| !is_anonymous_change(request)), "a change without an actor");
     let (collector, complete) = Collector::new(requests.len());
     for (worker, batch) in batches(engine, requests, &collector) {
         if let Err(refused) = engine.submit(worker, batch) {
@@ -49,6 +53,11 @@ pub async fn ask_all(engine: &Engine, requests: &[(ShardId, &Request<'_>)]) -> V
     // The result does not matter: what is missing after the wait is unknown, whatever the cause.
     let _ = tokio::time::timeout(ANSWER_WAIT_MAX, complete).await;
     collector.take(requests.len())
+}
+
+/// Whether this is a change for operators that does not say who asks.
+fn is_anonymous_change(request: &Request<'_>) -> bool {
+    Need::of(request).is_for_operators() && !matches!(request, Request::By(..) | Request::Read(_))
 }
 
 /// Why a worker took no batch: its mailbox is full, or it serves no longer.

@@ -48,6 +48,8 @@ pub(crate) struct Gateway {
     pub(crate) engine: Engine,
     /// An operator key with every scope.
     pub(crate) operator: String,
+    /// What became durable.
+    pub(crate) store: Arc<MemoryStore>,
     clock: Arc<StandingClock>,
     threads: Option<EngineThreads>,
 }
@@ -105,12 +107,13 @@ impl Gateway {
         let clock = Arc::new(StandingClock(AtomicU64::new(NOON)));
         let identity = Arc::new(Identity::new());
         let (engine, workers) =
-            Engine::open(options, store, Arc::clone(&clock) as Arc<dyn Clock>, Arc::clone(&identity) as _).unwrap();
+            Engine::open(options, Arc::clone(&store) as _, Arc::clone(&clock) as _, Arc::clone(&identity) as _)
+                .unwrap();
         let threads = EngineThreads::spawn(workers).unwrap();
         let metrics = Arc::new(Metrics::new(engine.clone()));
         let router = router(RestState::new(engine.clone(), identity, Arc::clone(&clock) as Arc<dyn Clock>, metrics));
         let operator = operator_key(&engine);
-        Gateway { router, engine, operator, clock, threads: Some(threads) }
+        Gateway { router, engine, operator, store, clock, threads: Some(threads) }
     }
 
     pub(crate) fn advance_seconds(&self, seconds: u64) {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
 
 mod access;
+mod actors;
 mod bad_input;
 mod gateway;
 mod http;

@@ -61,6 +61,12 @@ impl Need {
     /// The state of the whole gateway.
     pub const GATEWAY_STATUS: Need = Need::operators(Scope::AuditRead);
 
+    /// Whether only operators may, whatever the scopes of others are.
+    #[must_use]
+    pub fn is_for_operators(self) -> bool {
+        self.realm == Realm::Operators
+    }
+
     /// What `request` needs. Asking for a hold and letting one go is requesting; saying that money moved is writing a transaction.
     #[must_use]
     pub fn of(request: &Request<'_>) -> Need {

@@ -41,7 +41,7 @@ pub(super) async fn create(
     let key = key.or_in(&object)?;
     let id = new.id.unwrap_or_else(|| ids::agent(key.as_deref()));
     let shard = state.engine.shard_of(id);
-    match state.ask(shard, &Request::CreateAgent(new.request(id))).await? {
+    match caller.change(&state, shard, Request::CreateAgent(new.request(id))).await? {
         Outcome::AgentCreated(index) => {
             let view = look(&state, AgentHandle { shard, index }).await?;
             Ok(Printed::created(&AgentBody::of(&view)))
@@ -67,7 +67,7 @@ pub(super) async fn update(
 ) -> Result<Printed, Rejection> {
     let agent = caller.about(&state, Need::AGENT_CHANGES, id)?;
     let asked = UpdateAgentBody::read(&body.object()?)?;
-    let view = change(&state, agent, &Request::UpdateAgent(agent.index, asked.request())).await?;
+    let view = change(&state, &caller, agent, Request::UpdateAgent(agent.index, asked.request())).await?;
     Ok(Printed::ok(&AgentBody::of(&view)))
 }
 
@@ -76,14 +76,15 @@ pub(super) async fn look(state: &RestState, agent: AgentHandle) -> Result<AgentV
     view(state.ask(agent.shard, &Request::Read(Query::Agent(agent.index))).await)
 }
 
-/// Changes the agent and looks at it in the same turn.
+/// Changes the agent in the caller's name, and looks at it in the same turn.
 pub(super) async fn change(
     state: &RestState,
+    caller: &Caller,
     agent: AgentHandle,
-    request: &Request<'_>,
+    request: Request<'_>,
 ) -> Result<AgentView, Rejection> {
-    let read = Request::Read(Query::Agent(agent.index));
-    let mut answers = submit::ask_all(&state.engine, &[(agent.shard, request), (agent.shard, &read)]).await.into_iter();
+    let (change, read) = (caller.asks(request), Request::Read(Query::Agent(agent.index)));
+    let mut answers = submit::ask_all(&state.engine, &[(agent.shard, &change), (agent.shard, &read)]).await.into_iter();
     match answers.next().unwrap_or(Err(AskError::OutcomeUnknown))? {
         Outcome::Done => view(answers.next().unwrap_or(Err(AskError::OutcomeUnknown))),
         other => Err(Rejection::unexpected(&other)),

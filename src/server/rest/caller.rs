@@ -1,6 +1,6 @@
 //! Who is asking, and for which agent.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
@@ -9,8 +9,11 @@ use axum::{
 
 use crate::{
     engine::AgentHandle,
-    kernel::AgentId,
-    server::identity::{AuthError, Credential, Need},
+    kernel::{Actor, ActorKind, AgentId, Outcome, Request, ShardId},
+    server::{
+        identity::{AuthError, Credential, KeyKind, Need},
+        submit::AskError,
+    },
     wire::json::Refusal,
 };
 
@@ -19,6 +22,12 @@ use super::{RestState, answer::Rejection, body::Parameters};
 /// The header with which keys that act for many agents name the one that they act for.
 const AGENT_HEADER: &str = "x-holdfast-agent";
 const AGENT_EXPECTED: &str = "`agt_` followed by 32 hexadecimal digits";
+/// The most bytes of a `User-Agent` that are kept.
+const USER_AGENT_BYTES_MAX: usize = 256;
+
+/// Where a connection comes from. Behind a proxy it is the proxy's address: a header that says otherwise could be written by anybody.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Whoever sent the request, with a live key.
 #[derive(Debug)]
@@ -26,6 +35,8 @@ pub(super) struct Caller {
     pub(super) credential: Arc<Credential>,
     /// The agent that the request names in a header or in its query.
     named: Option<AgentId>,
+    peer: Option<Peer>,
+    user_agent: Box<str>,
 }
 
 impl Caller {
@@ -46,6 +57,38 @@ impl Caller {
     pub(super) fn allow(&self, need: Need) -> Result<(), Rejection> {
         Ok(self.credential.allow(need, None)?)
     }
+
+    /// Asks for a change in the caller's name: the journal says who wanted it. Everything but payments is changed this way.
+    pub(super) async fn change(
+        &self,
+        state: &RestState,
+        shard: ShardId,
+        request: Request<'_>,
+    ) -> Result<Outcome, AskError> {
+        state.ask(shard, &self.asks(request)).await
+    }
+
+    /// The request in the caller's name.
+    pub(super) fn asks<'r>(&self, request: Request<'r>) -> Request<'r> {
+        Request::By(Box::new(self.actor()), Box::new(request))
+    }
+
+    /// The caller, as the journal knows it.
+    pub(super) fn actor(&self) -> Actor {
+        let kind = match self.credential.kind() {
+            KeyKind::Operator => ActorKind::User,
+            KeyKind::Platform => ActorKind::Api,
+            KeyKind::Agent => ActorKind::Agent,
+        };
+        let source = self.credential.source();
+        Actor {
+            kind,
+            key: Some(source.id),
+            name: source.name.as_str().into(),
+            address: self.peer.map_or_else(Box::default, |Peer(address)| address.ip().to_string().into()),
+            user_agent: self.user_agent.clone(),
+        }
+    }
 }
 
 impl FromRequestParts<RestState> for Caller {
@@ -54,7 +97,8 @@ impl FromRequestParts<RestState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Caller, Rejection> {
         let secret = bearer(&parts.headers).ok_or(AuthError::Failed)?;
         let credential = state.identity.authenticate(secret, state.now())?;
-        Ok(Caller { credential, named: named_agent(parts)? })
+        let peer = parts.extensions.get::<Peer>().copied();
+        Ok(Caller { credential, named: named_agent(parts)?, peer, user_agent: user_agent(&parts.headers) })
     }
 }
 
@@ -62,6 +106,13 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, secret) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
+}
+
+/// What the program calls itself, as far as there is room.
+fn user_agent(headers: &HeaderMap) -> Box<str> {
+    let text = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // Only ASCII is text for `to_str`, so every byte begins a character.
+    text.get(..USER_AGENT_BYTES_MAX).unwrap_or(text).into()
 }
 
 fn named_agent(parts: &Parts) -> Result<Option<AgentId>, Refusal> {

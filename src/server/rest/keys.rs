@@ -45,7 +45,7 @@ pub(super) async fn issue_for_agent(
 ) -> Result<Printed, Rejection> {
     let agent = caller.about(&state, Need::AGENT_KEYS, id)?;
     let new = NewKey::read(&body.object()?)?;
-    issue(&state, agent.shard, Principal::Agent(id), &new).await
+    issue(&state, &caller, agent.shard, Principal::Agent(id), &new).await
 }
 
 pub(super) async fn list_of_agent(
@@ -71,7 +71,7 @@ pub(super) async fn revoke_of_agent(
     if !state.identity.credential(key).is_some_and(|credential| of_agent(&credential)) {
         return Err(Rejection::not_found("no key of this agent has this id"));
     }
-    revoke(&state, agent.shard, key).await
+    revoke(&state, &caller, agent.shard, key).await
 }
 
 pub(super) async fn issue_for_gateway(
@@ -81,7 +81,7 @@ pub(super) async fn issue_for_gateway(
 ) -> Result<Printed, Rejection> {
     caller.allow(Need::GATEWAY_KEYS)?;
     let new = NewGatewayKey::read(&body.object()?)?;
-    issue(&state, state.engine.home(), new.principal, &new.key).await
+    issue(&state, &caller, state.engine.home(), new.principal, &new.key).await
 }
 
 pub(super) async fn list_of_gateway(State(state): State<RestState>, caller: Caller) -> Result<Printed, Rejection> {
@@ -106,7 +106,7 @@ pub(super) async fn revoke_of_gateway(
         let message = "this is the last key that may issue keys; issue another operator key first";
         return Err(Refusal::new(ErrorCode::InvalidStatus, message).into());
     }
-    revoke(&state, state.engine.home(), key).await
+    revoke(&state, &caller, state.engine.home(), key).await
 }
 
 /// Without such a key the gateway could never be administered again.
@@ -116,20 +116,26 @@ fn somebody_else_could_issue(state: &RestState, key: KeyId) -> bool {
     operators.iter().any(|other| other.id() != key && other.check(now).is_ok() && other.may(Scope::TeamWrite))
 }
 
-async fn issue(state: &RestState, shard: ShardId, principal: Principal, new: &NewKey) -> Result<Printed, Rejection> {
+async fn issue(
+    state: &RestState,
+    caller: &Caller,
+    shard: ShardId,
+    principal: Principal,
+    new: &NewKey,
+) -> Result<Printed, Rejection> {
     let scopes = scopes(new, &principal)?;
     let expires_at = state.now().after(Duration::from_secs(new.expires_in_days.saturating_mul(SECONDS_PER_DAY)));
     let secret = Secret::random(KeyKind::of(&principal))
         .map_err(|error| Refusal::new(ErrorCode::InternalError, error.to_string()))?;
     let source = secret.source(principal, &new.name, scopes, expires_at);
-    match state.ask(shard, &Request::IssueKey(source.clone())).await? {
+    match caller.change(state, shard, Request::IssueKey(source.clone())).await? {
         Outcome::Done => Ok(Printed::created(&IssuedKey { key: secret.text(), body: printed(&source) })),
         other => Err(Rejection::unexpected(&other)),
     }
 }
 
-async fn revoke(state: &RestState, shard: ShardId, key: KeyId) -> Result<Printed, Rejection> {
-    match state.ask(shard, &Request::RevokeKey(key)).await? {
+async fn revoke(state: &RestState, caller: &Caller, shard: ShardId, key: KeyId) -> Result<Printed, Rejection> {
+    match caller.change(state, shard, Request::RevokeKey(key)).await? {
         Outcome::Done => Ok(Printed::ok(&RevokedBody { id: key.to_string(), revoked: true })),
         other => Err(Rejection::unexpected(&other)),
     }

@@ -46,7 +46,7 @@ pub(super) async fn create(
     let id = object.identifier("id")?.unwrap_or_else(|| ids::policy(key.as_deref()));
     let source = read_policy(&object, id)?;
     let _changing = state.changes.lock().await;
-    Ok(put(&state, source).await?.with_status(axum::http::StatusCode::CREATED))
+    Ok(put(&state, &caller, source).await?.with_status(axum::http::StatusCode::CREATED))
 }
 
 pub(super) async fn list(State(state): State<RestState>, caller: Caller) -> Result<Printed, Rejection> {
@@ -76,7 +76,7 @@ pub(super) async fn update(
     let patch = PolicyPatch::read(&body.object()?)?;
     let _changing = state.changes.lock().await;
     let (source, _) = find(&state, id).await?;
-    put(&state, patch.apply(source)).await
+    put(&state, &caller, patch.apply(source)).await
 }
 
 pub(super) async fn replace_rules(
@@ -89,7 +89,7 @@ pub(super) async fn replace_rules(
     let rules = read_rules(&body.object()?)?;
     let _changing = state.changes.lock().await;
     let (source, _) = find(&state, id).await?;
-    put(&state, PolicySource { rules, ..source }).await
+    put(&state, &caller, PolicySource { rules, ..source }).await
 }
 
 pub(super) async fn remove(
@@ -99,7 +99,8 @@ pub(super) async fn remove(
 ) -> Result<Printed, Rejection> {
     caller.allow(Need::POLICY_CHANGES)?;
     let _changing = state.changes.lock().await;
-    match blocking(&state, move |engine| engine.remove_policy(id)).await? {
+    let actor = caller.actor();
+    match blocking(&state, move |engine| engine.remove_policy(id, Some(&actor))).await? {
         Outcome::PolicyChanged { revision } => {
             Ok(Printed::ok(&RemovedBody { id: id.to_string(), removed: true, revision }))
         }
@@ -107,9 +108,9 @@ pub(super) async fn remove(
     }
 }
 
-async fn put(state: &RestState, source: PolicySource) -> Result<Printed, Rejection> {
-    let written = source.clone();
-    match blocking(state, move |engine| engine.put_policy(source)).await? {
+async fn put(state: &RestState, caller: &Caller, source: PolicySource) -> Result<Printed, Rejection> {
+    let (written, actor) = (source.clone(), caller.actor());
+    match blocking(state, move |engine| engine.put_policy(source, Some(&actor))).await? {
         Outcome::PolicyChanged { revision } => Ok(Printed::ok(&PolicyBody::of(&written, revision))),
         other => Err(Rejection::unexpected(&other)),
     }

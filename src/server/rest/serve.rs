@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router, middleware::AddExtension};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -13,6 +13,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tower::Layer;
+
+use super::caller::Peer;
 
 /// The most connections at once; more wait in the listener's queue.
 pub const CONNECTIONS_MAX: usize = 4096;
@@ -71,8 +74,10 @@ async fn accept(listener: &TcpListener, router: &Router, connections: &GracefulS
         // The semaphore is never closed, so there is always a slot to come.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let watched = connections.watch(connection(stream, router.clone(), limits.header_wait_max));
+            Ok((stream, peer)) => {
+                // Every request learns where its connection comes from.
+                let service = Extension(Peer(peer)).layer(router.clone());
+                let watched = connections.watch(connection(stream, service, limits.header_wait_max));
                 tokio::spawn(async move {
                     if let Err(error) = watched.await {
                         tracing::debug!(%error, "a connection ended early");
@@ -88,16 +93,17 @@ async fn accept(listener: &TcpListener, router: &Router, connections: &GracefulS
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+type Service = AddExtension<Router, Peer>;
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Service>>;
 
-fn connection(stream: TcpStream, router: Router, header_wait_max: Duration) -> Connection {
+fn connection(stream: TcpStream, service: Service, header_wait_max: Duration) -> Connection {
     // A failure to switch the delay off costs time, nothing else.
     let _ = stream.set_nodelay(true);
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_wait_max)
         .max_buf_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
 }
 
 #[cfg(test)]

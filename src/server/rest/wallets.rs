@@ -37,7 +37,7 @@ pub(super) async fn link(
         Some(known) => (changed(known, patch), StatusCode::OK),
         None => (patch.create(wallet_id.clone()), StatusCode::CREATED),
     };
-    let after = agents::change(&state, agent, &Request::PutWallet(agent.index, wallet)).await?;
+    let after = agents::change(&state, &caller, agent, Request::PutWallet(agent.index, wallet)).await?;
     Ok(printed(&after, &wallet_id)?.with_status(status))
 }
 
@@ -52,7 +52,8 @@ pub(super) async fn update(
     let _changing = state.changing(id).lock().await;
     let before = agents::look(&state, agent).await?;
     let known = find(&before, &wallet_id).ok_or_else(no_wallet)?;
-    let after = agents::change(&state, agent, &Request::PutWallet(agent.index, changed(known, patch))).await?;
+    let wallet = changed(known, patch);
+    let after = agents::change(&state, &caller, agent, Request::PutWallet(agent.index, wallet)).await?;
     printed(&after, &wallet_id)
 }
 
