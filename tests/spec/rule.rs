@@ -129,7 +129,40 @@ fn service_totals() {
             shard.hold(x402(13, 60));
         };
         check_after(before, rule, kind, x402(1, 40), x402(1, 41), amounts(100, 101));
+        let rule = ("MPP_MAX_PER_SERVICE", value);
+        let kind = RuleKind::MppMaxPerService;
+        check(rule, kind, mpp(1, 100, ""), mpp(1, 101, ""), amounts(100, 101));
+        check(rule, kind, x402(1, 999), deposit(1, 101, ""), amounts(100, 101));
+        // What a deposit pays for counted with the deposit.
+        let before = |shard: &mut Shard| {
+            shard.hold(x402(11, 90));
+            shard.hold(Authorize { service: "odd.example.com", ..mpp(12, 90, "") });
+            shard.hold(deposit(13, 60, "s"));
+            shard.hold(mpp(14, 50, "s"));
+        };
+        check_after(before, rule, kind, mpp(1, 40, ""), mpp(1, 41, ""), amounts(100, 101));
     }
+}
+
+#[test]
+fn budgets() {
+    for period in ["DAY", "DAILY", "WEEKLY", "WEEK", "MONTHLY", "month"] {
+        let value = format!(r#"{{"amount":"0.000100","period":"{period}"}}"#);
+        let rule = ("BUDGET_CAP", value.as_str());
+        check(rule, RuleKind::BudgetCap, x402(1, 100), x402(1, 101), amounts(100, 101));
+        let before = |shard: &mut Shard| {
+            shard.hold(deposit(11, 30, ""));
+            shard.hold(plain(12, 30));
+        };
+        check_after(before, rule, RuleKind::BudgetCap, mpp(1, 40, ""), mpp(1, 41, ""), amounts(100, 101));
+    }
+    let mut shard = Shard::new(&[("BUDGET_CAP", r#"{"amount":"0.000100","period":"WEEKLY"}"#)]);
+    shard.hold(x402(1, 100));
+    let found = violations(&shard.authorize(x402(2, 1)));
+    assert_eq!(found[0].kind.code(), "BUDGET_EXCEEDED");
+    // Four days and a half later it is Monday.
+    shard.wait(4 * 86_400 + 12 * 3600);
+    shard.hold(x402(3, 100));
 }
 
 #[test]

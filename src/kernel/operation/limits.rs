@@ -191,13 +191,13 @@ impl Check<'_> {
             Rule::SessionBudget { cap, .. } => self.session_budget(kind, *cap, reason),
             Rule::ConcurrentSessions { max } => self.concurrent_sessions(kind, *max, reason),
             Rule::SessionDuration { max } => self.session_duration(kind, *max, reason),
-            Rule::WindowLimit { window, cap } => {
+            Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } => {
                 if !payment.draws() {
                     let current = self.after(self.agent.windows().used(calendar(*window), self.now), self.unknown);
                     self.cumulative(kind, current, *cap, reason);
                 }
             }
-            Rule::MaxPerService { window, cap } => {
+            Rule::MaxPerService { window, cap, .. } => {
                 if !payment.draws() {
                     let current = self.after(self.used_at_service(*window), self.lost());
                     self.cumulative(kind, current, *cap, reason);

@@ -151,11 +151,11 @@ impl State {
             let kind = ViolationKind::Rule(rule.kind());
             match rule {
                 Rule::SessionBudget { cap, .. } => limits.push(money(kind, *cap, with_lost(used_in_session))),
-                Rule::WindowLimit { window, cap } => {
+                Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } => {
                     let used = agent.windows().used(calendar(*window), now).saturating_add(unknown);
                     limits.push(money(kind, *cap, used));
                 }
-                Rule::MaxPerService { window, cap } => {
+                Rule::MaxPerService { window, cap, .. } => {
                     let used = agent.activity().services.iter().filter(|s| s.key.0 == protocol).map(|s| match window {
                         ServiceWindow::Lifetime => s.windows.total().used,
                         ServiceWindow::Calendar(window) => s.windows.used(calendar(*window), now),

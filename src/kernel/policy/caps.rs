@@ -50,9 +50,13 @@ impl Caps {
                 Rule::SessionBudget { cap, .. } => tighten(&mut caps.session, *cap),
                 // They look at deposits only.
                 Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => continue,
-                Rule::WindowLimit { window, cap } => tighten(&mut caps.windows[place(*window)], *cap),
-                Rule::MaxPerService { window: ServiceWindow::Lifetime, cap } => tighten(&mut caps.service_total, *cap),
-                Rule::MaxPerService { window: ServiceWindow::Calendar(window), cap } => {
+                Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } => {
+                    tighten(&mut caps.windows[place(*window)], *cap);
+                }
+                Rule::MaxPerService { window: ServiceWindow::Lifetime, cap, .. } => {
+                    tighten(&mut caps.service_total, *cap);
+                }
+                Rule::MaxPerService { window: ServiceWindow::Calendar(window), cap, .. } => {
                     tighten(&mut caps.service_windows[place(*window)], *cap);
                 }
                 Rule::Velocity { period, max_count } => calls.push((*period, *max_count)),
@@ -115,8 +119,10 @@ mod tests {
             Rule::WindowLimit { window: SpendWindow::Week, cap: units(60) },
             Rule::WindowLimit { window: SpendWindow::Week, cap: units(50) },
             Rule::WindowLimit { window: SpendWindow::Month, cap: units(70) },
-            Rule::MaxPerService { window: ServiceWindow::Lifetime, cap: units(90) },
-            Rule::MaxPerService { window: ServiceWindow::Calendar(SpendWindow::Day), cap: units(80) },
+            Rule::BudgetCap { window: SpendWindow::Month, cap: units(71) },
+            Rule::MaxPerService { rail: Rail::X402, window: ServiceWindow::Lifetime, cap: units(90) },
+            Rule::MaxPerService { rail: Rail::X402, window: ServiceWindow::Calendar(SpendWindow::Day), cap: units(80) },
+            Rule::MaxPerService { rail: Rail::Mpp, window: ServiceWindow::Lifetime, cap: units(40) },
             Rule::Velocity { period: Period::Hour, max_count: 3 },
         ];
         let windows = [None, Some(units(50)), Some(units(70))];
@@ -140,7 +146,8 @@ mod tests {
             &Caps {
                 payment: Some(units(8)),
                 session: Some(units(30)),
-                reasons: reasons(&[&all[..], &[Reason::SessionBudget]].concat()),
+                service_total: Some(units(40)),
+                reasons: reasons(&[&all[..], &[Reason::SessionBudget, Reason::ServiceBudget]].concat()),
                 ..common
             },
         );

@@ -170,17 +170,17 @@ fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, Policy
         RuleKind::DailyLimit => Rule::WindowLimit { window: SpendWindow::Day, cap: value.amount()? },
         RuleKind::WeeklyLimit => Rule::WindowLimit { window: SpendWindow::Week, cap: value.amount()? },
         RuleKind::MonthlyLimit => Rule::WindowLimit { window: SpendWindow::Month, cap: value.amount()? },
-        RuleKind::X402MaxPerService => {
-            let (window, cap) = value.service_total()?;
-            Rule::MaxPerService { window, cap }
+        RuleKind::BudgetCap => {
+            let (window, cap) = value.budget()?;
+            Rule::BudgetCap { window, cap }
         }
+        RuleKind::X402MaxPerService => per_service(Rail::X402, value)?,
+        RuleKind::MppMaxPerService => per_service(Rail::Mpp, value)?,
         RuleKind::VelocityLimit => {
             let (period, max_count) = value.velocity()?;
             Rule::Velocity { period, max_count }
         }
         RuleKind::RollingLimit
-        | RuleKind::BudgetCap
-        | RuleKind::MppMaxPerService
         | RuleKind::X402MaxPerEndpoint
         | RuleKind::MppMaxPerEndpoint
         | RuleKind::X402VelocityPerEndpoint
@@ -208,6 +208,11 @@ fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, Policy
         | RuleKind::MppMaxSessionDeposit
         | RuleKind::RequireApprovalAbove => return Err(unknown_type(place, kind.rule_type())),
     })
+}
+
+fn per_service(rail: Rail, value: &Value<'_>) -> Result<Rule, PolicyError> {
+    let (window, cap) = value.service_total()?;
+    Ok(Rule::MaxPerService { rail, window, cap })
 }
 
 #[cfg(test)]

@@ -155,8 +155,6 @@ impl RuleKind {
         matches!(
             self,
             RuleKind::RollingLimit
-                | RuleKind::BudgetCap
-                | RuleKind::MppMaxPerService
                 | RuleKind::X402MaxPerEndpoint
                 | RuleKind::MppMaxPerEndpoint
                 | RuleKind::X402VelocityPerEndpoint

@@ -198,6 +198,7 @@ mod tests {
     /// Every rule type once, in the reverse of the order in which they run.
     fn one_of_each() -> Vec<(&'static str, &'static str)> {
         let value = |kind: &RuleKind| match kind {
+            RuleKind::BudgetCap => r#"{"amount":7,"period":"DAY"}"#,
             RuleKind::VelocityLimit => r#"{"maxCount":10,"period":"HOUR"}"#,
             _ => "7",
         };
@@ -231,8 +232,9 @@ mod tests {
             Rule::ConcurrentSessions { .. } => 8,
             Rule::SessionDuration { .. } => 9,
             Rule::WindowLimit { .. } => 10,
-            Rule::MaxPerService { .. } => 11,
-            Rule::Velocity { .. } => 12,
+            Rule::BudgetCap { .. } => 11,
+            Rule::MaxPerService { .. } => 12,
+            Rule::Velocity { .. } => 13,
         }
     }
 

@@ -69,8 +69,17 @@ pub enum Rule {
         /// The largest total that passes.
         cap: Amount,
     },
-    /// No single service gets more through x402.
+    /// No more is spent of a budget in its calendar period, whatever the protocol.
+    BudgetCap {
+        /// The calendar period in UTC.
+        window: SpendWindow,
+        /// The largest total that passes.
+        cap: Amount,
+    },
+    /// No single service gets more over this rail.
     MaxPerService {
+        /// Where it applies.
+        rail: Rail,
         /// Over which time the total runs.
         window: ServiceWindow,
         /// The largest total that passes.
@@ -108,7 +117,9 @@ impl Rule {
             Rule::WindowLimit { window: SpendWindow::Day, .. } => RuleKind::DailyLimit,
             Rule::WindowLimit { window: SpendWindow::Week, .. } => RuleKind::WeeklyLimit,
             Rule::WindowLimit { window: SpendWindow::Month, .. } => RuleKind::MonthlyLimit,
-            Rule::MaxPerService { .. } => RuleKind::X402MaxPerService,
+            Rule::BudgetCap { .. } => RuleKind::BudgetCap,
+            Rule::MaxPerService { rail: Rail::X402, .. } => RuleKind::X402MaxPerService,
+            Rule::MaxPerService { rail: Rail::Mpp, .. } => RuleKind::MppMaxPerService,
             Rule::Velocity { .. } => RuleKind::VelocityLimit,
         }
     }
@@ -121,14 +132,15 @@ impl Rule {
             | Rule::AllowedCounterparties(_)
             | Rule::BlockedCounterparties(_)
             | Rule::WindowLimit { .. }
+            | Rule::BudgetCap { .. }
             | Rule::Velocity { .. } => Applies::All,
             Rule::MaxPerRequest { rail, .. }
             | Rule::PriceCeiling { rail, .. }
             | Rule::AllowedServices { rail, .. }
             | Rule::BlockedServices { rail, .. }
-            | Rule::SessionBudget { rail, .. } => Applies::Only(*rail),
+            | Rule::SessionBudget { rail, .. }
+            | Rule::MaxPerService { rail, .. } => Applies::Only(*rail),
             Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => Applies::Only(Rail::Mpp),
-            Rule::MaxPerService { .. } => Applies::Only(Rail::X402),
         }
     }
 
@@ -141,7 +153,7 @@ impl Rule {
             Rule::AllowedServices { .. } | Rule::BlockedServices { .. } => Reason::ServiceAllowed,
             Rule::SessionBudget { .. } => Reason::SessionBudget,
             Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => Reason::SessionLimits,
-            Rule::WindowLimit { .. } => Reason::SpendLimits,
+            Rule::WindowLimit { .. } | Rule::BudgetCap { .. } => Reason::SpendLimits,
             Rule::MaxPerService { .. } => Reason::ServiceBudget,
             Rule::Velocity { .. } => Reason::Velocity,
         }
@@ -151,9 +163,10 @@ impl Rule {
     #[must_use]
     pub const fn cumulative_cap(&self) -> Option<Amount> {
         match self {
-            Rule::SessionBudget { cap, .. } | Rule::WindowLimit { cap, .. } | Rule::MaxPerService { cap, .. } => {
-                Some(*cap)
-            }
+            Rule::SessionBudget { cap, .. }
+            | Rule::WindowLimit { cap, .. }
+            | Rule::BudgetCap { cap, .. }
+            | Rule::MaxPerService { cap, .. } => Some(*cap),
             Rule::MaxAmount { .. }
             | Rule::MaxPerRequest { .. }
             | Rule::PriceCeiling { .. }

@@ -52,6 +52,13 @@ impl<'a> Value<'a> {
         Ok((period.period()?, max_count.count()?))
     }
 
+    /// `{"amount":50000,"period":"MONTHLY"}`.
+    pub(super) fn budget(&self) -> Result<(SpendWindow, Amount), PolicyError> {
+        let [amount, period] = self.members(["amount", "period"], r#"`{"amount":50000,"period":"MONTHLY"}`"#)?;
+        let (amount, period) = (self.part(".amount", &amount), self.part(".period", &period));
+        Ok((period.calendar_period()?, amount.amount()?))
+    }
+
     /// `50` for a total without end, or `{"amount":50,"period":"DAILY"}`.
     pub(super) fn service_total(&self) -> Result<(ServiceWindow, Amount), PolicyError> {
         if !self.text.starts_with(['{', '[']) {

@@ -165,12 +165,12 @@ impl Question<'_> {
             Rule::SessionBudget { cap, .. } => self.session_budget(kind, *cap, verdict),
             Rule::ConcurrentSessions { max } => self.concurrent_sessions(kind, *max, verdict),
             Rule::SessionDuration { max } => self.session_duration(kind, *max, verdict),
-            Rule::WindowLimit { window, cap } if !inside => {
+            Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } if !inside => {
                 let used = self.agent.used_in_window(Scope::Agent, *window, self.now);
                 verdict.limit(kind, *cap, used + self.agent.unknown() + self.more);
             }
-            Rule::MaxPerService { window, cap } if !inside => self.service_total(kind, *window, *cap, verdict),
-            Rule::WindowLimit { .. } | Rule::MaxPerService { .. } => {}
+            Rule::MaxPerService { window, cap, .. } if !inside => self.service_total(kind, *window, *cap, verdict),
+            Rule::WindowLimit { .. } | Rule::BudgetCap { .. } | Rule::MaxPerService { .. } => {}
             Rule::Velocity { period, max_count } => self.velocity(kind, *period, *max_count, verdict),
         }
     }

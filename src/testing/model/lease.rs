@@ -93,8 +93,11 @@ impl Model {
     fn cumulative_caps(&self, agent: usize) -> impl Iterator<Item = Amount> {
         let rules = self.rules(agent).unwrap_or_default().into_iter().filter_map(|rule| match rule {
             Rule::WindowLimit { window: SpendWindow::Day | SpendWindow::Week | SpendWindow::Month, cap }
+            | Rule::BudgetCap { cap, .. }
             | Rule::SessionBudget { cap, .. }
-            | Rule::MaxPerService { window: ServiceWindow::Lifetime | ServiceWindow::Calendar(_), cap } => Some(cap),
+            | Rule::MaxPerService { window: ServiceWindow::Lifetime | ServiceWindow::Calendar(_), cap, .. } => {
+                Some(cap)
+            }
             _ => None,
         });
         let wallets = self.agents[agent].wallets.iter().flat_map(|wallet| {

@@ -158,7 +158,7 @@ impl Model {
                     let used = session.map_or(0, |number| agent.used_in_session(number));
                     limits.push(money(kind, cap, used + agent.unknown() + agent.unattributed));
                 }
-                Rule::WindowLimit { window, cap } => {
+                Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } => {
                     let used = agent.used_in_window(Scope::Agent, window, self.now);
                     limits.push(money(kind, cap, used + agent.unknown()));
                 }
@@ -166,7 +166,7 @@ impl Model {
                 Rule::Velocity { period, max_count } => {
                     limits.push(count(kind, max_count, agent.pace(period, self.now)));
                 }
-                Rule::MaxPerService { window, cap } => {
+                Rule::MaxPerService { window, cap, .. } => {
                     let services = agent.services(protocol).into_iter();
                     let used = services.map(|view| agent.used_at(protocol, &view.service, window, self.now)).max();
                     limits.push(money(kind, cap, used.unwrap_or_default() + agent.unknown() + agent.unattributed));

@@ -130,7 +130,7 @@ fn rule(workload: &mut Workload) -> RuleSource {
         |times: u64| Amount::from_micros(random.between(PAYMENT_MICROS, times * PAYMENT_MICROS)).to_string();
     let (one, few, many) = (payments(3), payments(20), payments(80));
     let period = random.pick(&["MINUTE", "HOUR", "DAY", "WEEK", "MONTH"]);
-    let (rule_type, value) = match random.below(24) {
+    let (rule_type, value) = match random.below(27) {
         0 => ("MAX_AMOUNT", one),
         1 => ("X402_MAX_PER_REQUEST", one),
         2 => ("MPP_MAX_PER_REQUEST", one),
@@ -146,6 +146,8 @@ fn rule(workload: &mut Workload) -> RuleSource {
         17 => ("MPP_MAX_CONCURRENT_SESSIONS", random.between(0, 3).to_string()),
         18 => ("MPP_MAX_SESSION_DURATION", random.between(60, 900).to_string()),
         19..21 => ("VELOCITY_LIMIT", format!(r#"{{"maxCount":{},"period":"{period}"}}"#, random.between(2, 60))),
+        21 => ("MPP_MAX_PER_SERVICE", few),
+        22 => ("BUDGET_CAP", format!(r#"{{"amount":"{many}","period":"WEEKLY"}}"#)),
         _ => return list(workload),
     };
     RuleSource { rule_type: rule_type.to_owned(), operator: "LTE".to_owned(), value, action: "ALLOW".to_owned() }

@@ -69,7 +69,21 @@ fn every_rule_type_is_read() {
         (
             "X402_MAX_PER_SERVICE",
             "50",
-            Rule::MaxPerService { window: ServiceWindow::Lifetime, cap: Amount::from_units(50) },
+            Rule::MaxPerService { rail: X402, window: ServiceWindow::Lifetime, cap: Amount::from_units(50) },
+        ),
+        (
+            "MPP_MAX_PER_SERVICE",
+            r#"{"amount":50,"period":"MONTH"}"#,
+            Rule::MaxPerService {
+                rail: Mpp,
+                window: ServiceWindow::Calendar(SpendWindow::Month),
+                cap: Amount::from_units(50),
+            },
+        ),
+        (
+            "BUDGET_CAP",
+            r#"{"amount":50000,"period":"MONTHLY"}"#,
+            Rule::BudgetCap { window: SpendWindow::Month, cap: Amount::from_units(50_000) },
         ),
         (
             "VELOCITY_LIMIT",
@@ -138,7 +152,6 @@ fn operators_and_actions_that_do_not_fit_are_refused() {
         ("MAX_AMMOUNT", "LTE", "ALLOW", "`MAX_AMMOUNT` is not supported"),
         ("MAX_AMMOUNT", "LTE", "ALLOW", "; did you mean `MAX_AMOUNT`?"),
         ("TIME_WINDOW", "BETWEEN", "ALLOW", "`rules[0].rule_type`: `TIME_WINDOW` is not supported"),
-        ("BUDGET_CAP", "LTE", "ALLOW", "`rules[0].rule_type`: `BUDGET_CAP` is not supported"),
         ("", "LTE", "ALLOW", "`rules[0].rule_type`: `` is not supported"),
     ] {
         let error = rule_of(rule(rule_type, operator, "5", action)).unwrap_err();
@@ -209,7 +222,7 @@ fn values_with_parts_are_read() {
         (r#"{"amount":1,"period":"MONTH"}"#, ServiceWindow::Calendar(SpendWindow::Month), 1_000_000),
     ] {
         let read = rule_of(rule("X402_MAX_PER_SERVICE", "LTE", value, "ALLOW"));
-        assert_eq!(read, Ok(Rule::MaxPerService { window, cap: micros(cap) }), "{value}");
+        assert_eq!(read, Ok(Rule::MaxPerService { rail: Rail::X402, window, cap: micros(cap) }), "{value}");
     }
     for (period, expected) in [
         ("MINUTE", Period::Minute),
