@@ -3,12 +3,14 @@
 
 use bincode::{BorrowDecode, Encode};
 
-use super::{Amount, Timestamp};
+use super::{Amount, Duration, Failure, Name, Timestamp};
 
 /// The most recipients that one payment is split among, beside the first.
 pub const SPLITS_MAX: usize = 16;
 /// The longest text of a fact, in bytes.
 pub const FACT_BYTES_MAX: usize = 256;
+/// The longest purpose, in bytes: agents explain themselves to people at more length.
+pub const PURPOSE_BYTES_MAX: usize = 1024;
 
 /// Facts about one payment. Empty texts and absent values mean: not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, BorrowDecode)]
@@ -49,6 +51,8 @@ pub struct Facts<'a> {
     pub challenge: Option<[u8; 32]>,
     /// The signed payment may settle until then, so the hold lasts at least as long.
     pub valid_before: Option<Timestamp>,
+    /// The payment is signed after the approval and may settle for so long, so the hold lasts at least as long.
+    pub valid_for: Option<Duration>,
 }
 
 /// A score in hundredths of a percent: 10 000 is 100 of 100, or 1.0 of 1.
@@ -61,4 +65,79 @@ pub struct Split<'a> {
     pub recipient: &'a str,
     /// How much of the whole amount.
     pub amount: Amount,
+}
+
+const TEXT_EXPECTED: &str = "at most 256 bytes without control characters";
+const SCORE_EXPECTED: &str = "a score of at most 100 of 100";
+const STATUSES: [&str; 4] = ["TRUSTED", "VERIFIED", "UNKNOWN", "BLOCKED"];
+
+impl Facts<'_> {
+    /// The moment until which the payment may settle, if it is known; `now` is the moment of the decision.
+    #[must_use]
+    pub fn settles_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.valid_before.max(self.valid_for.map(|validity| now.after(validity)))
+    }
+
+    /// Whether the facts can be those of a payment of `amount`.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] with the name of the first that cannot.
+    pub(crate) fn check(&self, amount: Amount) -> Result<(), Failure> {
+        self.check_texts()?;
+        require(is_country(self.country), "country", "two letters, ISO 3166-1 alpha-2, such as `DE`")?;
+        require(is_score(self.trust_score), "trustScore", SCORE_EXPECTED)?;
+        require(is_score(self.fairscale_score), "fairscaleScore", SCORE_EXPECTED)?;
+        let status = self.counterparty_status;
+        let known = status.is_empty() || STATUSES.contains(&status);
+        require(known, "counterpartyStatus", "`TRUSTED`, `VERIFIED`, `UNKNOWN` or `BLOCKED`")?;
+        require(is_function(self.function), "functionSelector", "4 bytes in hexadecimal, such as `0xa9059cbb`")?;
+        let code = self.merchant_category_code;
+        let is_code = code.is_empty() || code.len() == 4 && code.bytes().all(|byte| byte.is_ascii_digit());
+        require(is_code, "merchantCategory", "a merchant category code of four digits, such as `5411`")?;
+        self.check_splits(amount)
+    }
+
+    fn check_texts(&self) -> Result<(), Failure> {
+        require(self.purpose.len() <= PURPOSE_BYTES_MAX, "purpose", "at most 1024 bytes")?;
+        let texts = [
+            (self.category, "category"),
+            (self.contract, "targetContractAddress"),
+            (self.contract_protocol, "contractProtocol"),
+            (self.method, "method"),
+            (self.session_intent, "sessionIntent"),
+            (self.merchant, "merchantName"),
+            (self.merchant_id, "merchantId"),
+            (self.chain, "chainId"),
+        ];
+        texts.into_iter().try_for_each(|(text, field)| {
+            let fits = text.len() <= FACT_BYTES_MAX && !text.bytes().any(|byte| byte.is_ascii_control());
+            require(fits, field, TEXT_EXPECTED)
+        })
+    }
+
+    fn check_splits(&self, amount: Amount) -> Result<(), Failure> {
+        require(self.splits.len() <= SPLITS_MAX, "splits", "at most 16 recipients beside the first")?;
+        let payees = self.splits.iter().all(|split| Name::recipient(split.recipient).is_ok());
+        require(payees, "splits", "recipients with names of 1 to 256 bytes without white space or control characters")?;
+        require(!self.splits.iter().any(|split| split.amount.is_zero()), "splits", "amounts above zero")?;
+        let sum = self.splits.iter().fold(Amount::ZERO, |sum, split| sum.saturating_add(split.amount));
+        require(sum <= amount, "splits", "amounts that add up to `amount` at most")
+    }
+}
+
+fn require(holds: bool, field: &'static str, expected: &'static str) -> Result<(), Failure> {
+    if holds { Ok(()) } else { Err(Failure::Invalid { field, expected }) }
+}
+
+fn is_country(text: &str) -> bool {
+    text.is_empty() || text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+fn is_score(score: Option<u32>) -> bool {
+    score.is_none_or(|score| score <= SCORE_MAX)
+}
+
+fn is_function(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    text.is_empty() || digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

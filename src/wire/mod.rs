@@ -4,6 +4,8 @@
 //! The binary protocol `holdfast/1` is specified in `docs/PROTOCOL.md`: [`frame`] cuts a stream into frames and frames into
 //! messages, [`greeting`] opens a connection, [`request`] and [`reply`] are what follows. Deliberately absent: sockets, and rules.
 
+#[cfg(feature = "server")]
+pub mod chain;
 pub mod codec;
 pub mod error_code;
 #[cfg(any(test, feature = "testing"))]

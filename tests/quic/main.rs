@@ -16,7 +16,8 @@ use holdfast::{
         new_operation_id,
     },
     kernel::{
-        AgentId, Amount, AuthorizationId, OperationId, Protocol,
+        AgentId, Amount, AuthorizationId, Facts, OperationId, Protocol,
+        facts::{SPLITS_MAX, Split},
         outcome::{Booking, HoldStatus},
         request::Principal,
     },
@@ -53,6 +54,26 @@ fn refused<T: std::fmt::Debug>(result: Result<T, ClientError>) -> String {
         Err(ClientError::Refused(error)) => error.code,
         other => panic!("expected a refusal, not {other:?}"),
     }
+}
+
+#[test]
+fn facts_are_bounded_over_quic_too() {
+    let gateway = Gateway::start();
+    run(async || {
+        let client = Client::connect(gateway.options(&gateway.agent_key(1))).await.unwrap();
+        let handle = client.agent().expect("an agent's key");
+        let ask = |facts: Facts<'static>| Authorize { facts: Some(Box::new(facts)), ..payment(cents(50)) };
+        let split = Split { recipient: "0xdef", amount: cents(1) };
+        let good = Facts { country: "DE", splits: vec![split; SPLITS_MAX], ..Facts::default() };
+        approved(&client, handle, &ask(good)).await;
+        for bad in [
+            Facts { splits: vec![split; SPLITS_MAX + 1], ..Facts::default() },
+            Facts { splits: vec![Split { amount: cents(51), ..split }], ..Facts::default() },
+            Facts { country: "Germany", ..Facts::default() },
+        ] {
+            assert_eq!(refused(client.authorize(handle, &ask(bad)).await), "VALIDATION_ERROR");
+        }
+    });
 }
 
 #[test]

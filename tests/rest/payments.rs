@@ -185,3 +185,31 @@ async fn a_hold_that_has_expired_says_so() {
     let extend = format!("/api/sdk/authorizations/{}/extend", approved.text("authorizationId"));
     gateway.post(&extend, &agent.key, r#"{"holdSeconds":600}"#).await.refused(400, "EXPIRED", None);
 }
+
+#[tokio::test]
+async fn facts_are_part_of_a_payment() {
+    let gateway = Gateway::new();
+    let agent = gateway.agent("shopper").await;
+    let body = |facts: &str| {
+        format!(
+            r#"{{"amount":0.05,"recipientAddress":"0x1","resourceUrl":"https://a.b","idempotencyKey":"k1",{facts}}}"#
+        )
+    };
+    let path = "/api/sdk/x402/pre-authorize";
+    let facts = r#""category":"SAAS","chainId":8453,"context":{"country":"DE"},"validBefore":"2026-11-20T12:10:00Z""#;
+    let approved = gateway.post(path, &agent.key, &body(facts)).await.expect(200);
+    assert_eq!(approved.text("expiresAt"), "2026-11-20T12:10:00.000Z");
+    gateway.post(path, &agent.key, &body(&facts.replace("8453", "\"eip155:8453\""))).await.expect(200);
+    let other = gateway.post(path, &agent.key, &body(&facts.replace("SAAS", "CLOUD"))).await;
+    other.refused(409, "IDEMPOTENCY_CONFLICT", None);
+    for (facts, field) in [
+        (r#""country":"Germany""#, "country"),
+        (r#""functionSelector":"transfer""#, "functionSelector"),
+        (r#""splits":[{"recipient":"0x2","amount":0.06}]"#, "splits"),
+        (r#""validBefore":"2026-11-20T12:00:00Z""#, "validBefore"),
+        (r#""trustScore":"high""#, "trustScore"),
+    ] {
+        let body = body(facts).replace("k1", "k2");
+        gateway.post(path, &agent.key, &body).await.refused(400, "VALIDATION_ERROR", Some(field));
+    }
+}

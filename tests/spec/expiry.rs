@@ -2,7 +2,7 @@
 
 use crate::shard::*;
 use holdfast::kernel::{
-    Duration, Failure, Outcome, Protocol,
+    Duration, Facts, Failure, Outcome, Protocol, Timestamp,
     outcome::{Approval, HoldStatus},
     request::Authorize,
 };
@@ -19,6 +19,59 @@ fn a_hold_expires_when_its_grace_is_over() {
         shard.wait_micros(1);
         assert_eq!(shard.balance(), [0; 4]);
         assert_eq!(shard.authorization(1).status, HoldStatus::Expired);
+    }
+}
+
+fn until(valid_before: Option<u64>, valid_for: Option<u64>) -> Option<Box<Facts<'static>>> {
+    let after_noon = |seconds: u64| Timestamp::from_micros((NOON + seconds) * 1_000_000);
+    let (valid_before, valid_for) = (valid_before.map(after_noon), valid_for.map(Duration::from_secs));
+    Some(Box::new(Facts { valid_before, valid_for, ..Facts::default() }))
+}
+
+#[test]
+fn a_hold_lasts_until_its_payment_cannot_settle_any_more() {
+    // (asked to hold for, valid before noon and so many seconds, valid for, held for)
+    for (hold_for, valid_before, valid_for, seconds) in [
+        (None, Some(301), None, 301),
+        (None, Some(299), None, 300),
+        (Some(10), Some(60), None, 60),
+        (Some(10), None, Some(60), 60),
+        (Some(10), Some(60), Some(61), 61),
+        (Some(10), Some(61), Some(60), 61),
+        (Some(70), Some(61), Some(60), 70),
+        (None, Some(7 * 86_400), None, 7 * 86_400),
+    ] {
+        let mut shard = Shard::new(&[]);
+        let (hold_for, facts) = (hold_for.map(Duration::from_secs), until(valid_before, valid_for));
+        shard.hold(Authorize { hold_for, facts, ..x402(1, 5) });
+        assert_eq!(shard.authorization(1).expires_at, shard.now.after(Duration::from_secs(seconds)));
+        shard.wait_micros((seconds + 30) * 1_000_000 - 1);
+        assert_eq!(shard.balance()[0], 5);
+        shard.wait_micros(1);
+        assert_eq!(shard.balance()[0], 0);
+    }
+}
+
+#[test]
+fn a_payment_that_cannot_settle_or_settles_too_late_is_refused() {
+    let refuses = |answer: &Answer| matches!(answer, Err(Failure::Invalid { field: "validBefore", .. }));
+    for (valid_before, valid_for) in
+        [(Some(0), None), (None, Some(0)), (Some(7 * 86_400 + 1), None), (None, Some(7 * 86_400 + 1))]
+    {
+        let mut shard = Shard::new(&[]);
+        let answer = shard.authorize(Authorize { facts: until(valid_before, valid_for), ..x402(1, 5) });
+        assert!(refuses(&answer), "{valid_before:?} {valid_for:?}: {answer:?}");
+        assert_eq!(shard.balance(), [0; 4]);
+    }
+    // A deposit and the charges inside it are free again when the session ends, one hour from now.
+    for (seconds, refused) in [(3600, false), (3601, true)] {
+        let mut shard = Shard::new(&[]);
+        let facts = until(Some(seconds), None);
+        assert_eq!(refuses(&shard.authorize(Authorize { facts: facts.clone(), ..deposit(1, 50, "s") })), refused);
+        let mut shard = Shard::new(&[]);
+        shard.hold(deposit(1, 50, "s"));
+        let answer = shard.authorize(Authorize { facts, ..mpp(2, 5, "s") });
+        assert_eq!(refuses(&answer), refused, "{answer:?}");
     }
 }
 

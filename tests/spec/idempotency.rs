@@ -2,7 +2,7 @@
 
 use crate::shard::*;
 use holdfast::kernel::{
-    AuthorizationId, Duration, Failure, OperationId, Outcome, Request,
+    AuthorizationId, Duration, Facts, Failure, OperationId, Outcome, Request,
     outcome::{Approval, Booking, Captured, Recorded},
     request::{Authorize, Capture, Extend, Increment, Record, Refund},
 };
@@ -45,6 +45,18 @@ fn other_content_under_the_same_id_is_refused() {
         let mut shard = Shard::new(&[]);
         shard.put_wallet(wallet("w"));
         shard.hold(base());
+        assert_eq!(shard.authorize(other.clone()), Err(Failure::IdReused), "{other:?}");
+    }
+}
+
+#[test]
+fn other_facts_under_the_same_id_are_other_content() {
+    let with = |facts: Facts<'static>| Authorize { facts: Some(Box::new(facts)), ..x402(1, 5) };
+    let challenge = |byte| Facts { challenge: Some([byte; 32]), ..Facts::default() };
+    let mut shard = Shard::new(&[]);
+    shard.hold(with(challenge(1)));
+    assert!(matches!(shard.authorize(with(challenge(1))), Ok(Outcome::Approved(Approval { repeated: true, .. }))));
+    for other in [with(challenge(2)), with(Facts { category: "SAAS", ..challenge(1) }), x402(1, 5)] {
         assert_eq!(shard.authorize(other.clone()), Err(Failure::IdReused), "{other:?}");
     }
 }

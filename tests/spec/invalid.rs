@@ -2,7 +2,8 @@
 
 use crate::shard::*;
 use holdfast::kernel::{
-    AgentIndex, Amount, Duration, Failure, Outcome, Protocol, Request,
+    AgentIndex, Amount, Duration, Facts, Failure, Outcome, Protocol, Request,
+    facts::Split,
     policy::PolicySource,
     request::{Authorize, Intent, Record},
 };
@@ -45,6 +46,71 @@ fn holds_that_cannot_be() {
     ] {
         check_authorize(authorize);
     }
+}
+
+#[test]
+fn facts_that_cannot_be() {
+    let (long, purpose) = ("x".repeat(257), "x".repeat(1025));
+    let split = |recipient, amount| Split { recipient, amount: micros(amount) };
+    let none = Facts::default;
+    for (facts, field) in [
+        (Facts { category: &long, ..none() }, "category"),
+        (Facts { category: "a\nb", ..none() }, "category"),
+        (Facts { country: "D", ..none() }, "country"),
+        (Facts { country: "D1", ..none() }, "country"),
+        (Facts { trust_score: Some(10_001), ..none() }, "trustScore"),
+        (Facts { fairscale_score: Some(10_001), ..none() }, "fairscaleScore"),
+        (Facts { counterparty_status: "FRIEND", ..none() }, "counterpartyStatus"),
+        (Facts { contract: &long, ..none() }, "targetContractAddress"),
+        (Facts { contract_protocol: &long, ..none() }, "contractProtocol"),
+        (Facts { function: "0xa9059cb", ..none() }, "functionSelector"),
+        (Facts { function: "transfer", ..none() }, "functionSelector"),
+        (Facts { method: &long, ..none() }, "method"),
+        (Facts { session_intent: &long, ..none() }, "sessionIntent"),
+        (Facts { merchant_category_code: "541", ..none() }, "merchantCategory"),
+        (Facts { merchant_category_code: "54a1", ..none() }, "merchantCategory"),
+        (Facts { merchant: &long, ..none() }, "merchantName"),
+        (Facts { merchant_id: &long, ..none() }, "merchantId"),
+        (Facts { purpose: &purpose, ..none() }, "purpose"),
+        (Facts { chain: &long, ..none() }, "chainId"),
+        (Facts { splits: vec![split("0xb", 1); 17], ..none() }, "splits"),
+        (Facts { splits: vec![split("", 1)], ..none() }, "splits"),
+        (Facts { splits: vec![split("0xb", 0)], ..none() }, "splits"),
+        (Facts { splits: vec![split("0xb", 50), split("0xc", 51)], ..none() }, "splits"),
+    ] {
+        let authorize = Authorize { facts: Some(Box::new(facts)), ..x402(1, 100) };
+        let answer = Shard::new(&[]).authorize(authorize.clone());
+        let refused = matches!(answer, Err(Failure::Invalid { field: named, .. }) if named == field);
+        assert!(refused, "{field}: {answer:?}");
+        check_authorize(authorize);
+    }
+}
+
+#[test]
+fn the_largest_facts_that_can_be() {
+    let (text, purpose) = ("x".repeat(256), "\n".repeat(1024));
+    let facts = Facts {
+        category: &text,
+        country: "DE",
+        trust_score: Some(10_000),
+        fairscale_score: Some(10_000),
+        counterparty_status: "BLOCKED",
+        contract: &text,
+        contract_protocol: &text,
+        function: "a9059cbb",
+        method: &text,
+        session_intent: &text,
+        merchant_category_code: "5411",
+        merchant: &text,
+        merchant_id: &text,
+        purpose: &purpose,
+        chain: &text,
+        splits: vec![Split { recipient: "0xb", amount: micros(10) }; 16],
+        challenge: Some([7; 32]),
+        valid_before: None,
+        valid_for: Some(Duration::from_secs(7 * 86_400)),
+    };
+    Shard::new(&[]).hold(Authorize { facts: Some(Box::new(facts)), ..x402(1, 160) });
 }
 
 #[test]

@@ -65,6 +65,7 @@ impl State {
         }
         self.check_fields(agent, asked)?;
         let join = Join::of(agent, now, asked, payee.ids(), &self.options);
+        let life = self.life(program, now, asked, join)?;
         let deposit = join.session().and_then(|session| self.deposit_hold(index, session));
         let wallet = agent.wallet_for(asked.wallet);
         let payment = Payment {
@@ -91,27 +92,26 @@ impl State {
             return Ok(Outcome::Denied(Denial { violations: verdict.violations, policy_revision }));
         }
         self.check_capacity(agent, &payment, &payee)?;
-        Ok(Outcome::Approved(self.place(program, now, index, asked, &payee, &payment, &verdict, fingerprint, events)))
+        Ok(Outcome::Approved(self.place(now, index, asked, &payee, &payment, &verdict, life, fingerprint, events)))
     }
 
     /// Says what happens when the payment is approved, and the answer.
     #[expect(clippy::too_many_arguments, reason = "all that was found out on the way to an approval")]
     fn place(
         &self,
-        program: &Program,
         now: Timestamp,
         index: AgentIndex,
         asked: &Authorize<'_>,
         payee: &Payee<'_>,
         payment: &Payment<'_>,
         verdict: &Verdict,
+        life: Duration,
         fingerprint: u64,
         events: &mut Vec<Event>,
     ) -> Approval {
         let agent = self.agents.get(index).expect("INVARIANT: the payment of an agent was checked");
         let (recipient, service) = self.meet(payee, events);
         let draws = payment.draws();
-        let life = self.life(program, now, asked, payment.join);
         let number = SessionNumber(agent.sessions_opened + 1);
         let opened = |kind, name: &str| {
             Event::SessionOpened(SessionOpened {
@@ -267,19 +267,6 @@ impl State {
         Some(self.holds.at(slot))
     }
 
-    /// How long the caller may pay.
-    fn life(&self, program: &Program, now: Timestamp, asked: &Authorize<'_>, join: Join<'_>) -> Duration {
-        if let Intent::Session { duration } = asked.intent {
-            let by_policy = program.session_duration_max();
-            return duration.or(by_policy).unwrap_or(self.options.session_default).min(self.options.hold_max);
-        }
-        let life = asked.hold_for.unwrap_or(self.options.hold_default);
-        match join.session().and_then(Session::envelope) {
-            Some(envelope) => life.min(envelope.ends_at.since(now)),
-            None => life,
-        }
-    }
-
     fn check_fields(&self, agent: &Agent, asked: &Authorize<'_>) -> Result<(), Failure> {
         let invalid = |field, expected| Err(Failure::Invalid { field, expected });
         let in_range = |life: Duration| life > Duration::ZERO && life <= self.options.hold_max;
@@ -312,7 +299,7 @@ impl State {
                 return invalid("durationSeconds", "more than zero and at most the configured maximum");
             }
         }
-        Ok(())
+        asked.facts.as_ref().map_or(Ok(()), |facts| facts.check(asked.amount))
     }
 
     fn check_capacity(&self, agent: &Agent, payment: &Payment<'_>, payee: &Payee<'_>) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ mod capture;
 mod extend;
 mod increment;
 mod join;
+mod life;
 mod lifecycle;
 mod limits;
 mod ordinary;

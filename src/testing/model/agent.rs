@@ -101,6 +101,8 @@ pub(super) struct Content {
     pub(super) intent: Intent,
     pub(super) texts: [String; 5],
     pub(super) hold_for: Option<Duration>,
+    /// The facts, printed.
+    pub(super) facts: String,
 }
 
 #[derive(Clone, Debug)]

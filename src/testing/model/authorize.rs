@@ -62,6 +62,15 @@ impl Model {
             }
         };
         let envelope = target.existing().filter(|n| agent.session(*n).is_some_and(Session::is_envelope));
+        let end = match target {
+            Target::New(SessionSort::Envelope { ends_at }) => Some(ends_at),
+            _ => envelope.and_then(|number| agent.session(number)?.ends_at()),
+        };
+        if let Some(until) = settles_until(self.now, request) {
+            check(until > self.now, "validBefore")?;
+            check(until <= self.now.after(self.options.hold_max), "validBefore")?;
+            check(end.is_none_or(|end| until <= end), "validBefore")?;
+        }
         let named = !request.wallet.is_empty();
         let wallet = match envelope {
             // The deposit's wallet pays.
@@ -207,6 +216,7 @@ impl Model {
             (_, Some(end)) => self.now.after(lasts).min(end),
             (_, None) => self.now.after(lasts),
         }
+        .max(settles_until(self.now, request).unwrap_or_default())
     }
 
     fn count_approval(&mut self, agent: usize, request: &Authorize<'_>, belonging: &Belonging) {
@@ -217,6 +227,12 @@ impl Model {
     }
 }
 
+/// Until when the payment may settle.
+fn settles_until(now: Timestamp, request: &Authorize<'_>) -> Option<Timestamp> {
+    let facts = request.facts.as_ref()?;
+    facts.valid_before.into_iter().chain(facts.valid_for.map(|validity| now.after(validity))).max()
+}
+
 fn content(request: &Authorize<'_>) -> Content {
     let texts = [request.recipient, request.service, request.resource, request.session, request.wallet];
     Content {
@@ -225,5 +241,6 @@ fn content(request: &Authorize<'_>) -> Content {
         intent: request.intent,
         texts: texts.map(str::to_owned),
         hold_for: request.hold_for,
+        facts: format!("{:?}", request.facts),
     }
 }

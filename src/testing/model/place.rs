@@ -3,6 +3,7 @@
 use super::{
     Model,
     agent::{Agent, SessionSort},
+    sum::micros,
 };
 use crate::kernel::{
     Amount, Duration, Failure, Name, Options, Protocol, Timestamp, request::Authorize, request::Intent,
@@ -53,7 +54,9 @@ pub(super) fn check_fields(options: &Options, request: &Authorize<'_>) -> Result
         check(request.protocol == Protocol::Mpp, "intent")?;
         check(duration.is_none_or(|duration| is_allowed(options, duration)), "duration")?;
     }
-    Ok(())
+    let splits = request.facts.as_ref().map_or(&[][..], |facts| &facts.splits);
+    check(splits.iter().all(|split| !split.amount.is_zero()), "splits")?;
+    check(splits.iter().map(|split| micros(split.amount)).sum::<i128>() <= micros(request.amount), "splits")
 }
 
 pub(super) fn check_amount(amount: Amount) -> Result<(), Failure> {

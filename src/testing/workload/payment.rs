@@ -2,7 +2,8 @@
 
 use super::{Mood, Workload, operator::PAYMENT_MICROS};
 use crate::kernel::{
-    AgentIndex, Amount, AuthorizationId, Duration, Protocol, Request,
+    AgentIndex, Amount, AuthorizationId, Duration, Facts, Protocol, Request,
+    facts::Split,
     request::{Authorize, Capture, CloseSession, Extend, Increment, Intent, Record, Refund},
 };
 
@@ -61,6 +62,7 @@ pub(super) fn authorize(workload: &mut Workload) -> (AgentIndex, Authorize<'stat
     let times = if deposit { 4 } else { 1 };
     let amount = Amount::from_micros(random.between(1, times * PAYMENT_MICROS));
     let hold_for = random.chance(40).then(|| Duration::from_secs(random.between(1, 900)));
+    let facts = if random.chance(15) { Some(Box::new(facts(workload))) } else { None };
     (
         agent,
         Authorize {
@@ -74,9 +76,21 @@ pub(super) fn authorize(workload: &mut Workload) -> (AgentIndex, Authorize<'stat
             session: session(workload),
             wallet: if workload.random.chance(90) { "" } else { workload.random.pick(&WALLETS) },
             hold_for: if deposit { None } else { hold_for },
-            facts: None,
+            facts,
         },
     )
+}
+
+/// Facts that matter to every payment: until when it may settle, sometimes impossibly long, and who gets a part of it.
+fn facts(workload: &mut Workload) -> Facts<'static> {
+    let now = workload.now;
+    let random = &mut workload.random;
+    let within = if random.chance(95) { 1500 } else { 8 * 86_400 };
+    let mut seconds = || random.chance(60).then(|| Duration::from_secs(random.below(within)));
+    let (valid_before, valid_for) = (seconds().map(|validity| now.after(validity)), seconds());
+    let recipient = random.pick(&RECIPIENTS);
+    let splits = random.chance(30).then(|| Split { recipient, amount: Amount::from_micros(random.below(10)) });
+    Facts { valid_before, valid_for, splits: splits.into_iter().collect(), ..Facts::default() }
 }
 
 fn rail(workload: &mut Workload) -> (Protocol, &'static str) {

@@ -8,7 +8,7 @@ use crate::kernel::{
     request::{Authorize, Intent, WalletSource},
 };
 
-use super::{Money, Object, Refusal, service_domain};
+use super::{FactsBody, Money, Object, Refusal, service_domain};
 
 /// A `pre-authorize` that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub struct AuthorizeBody {
     wallet: String,
     hold_for: Option<Duration>,
     payment_id: Option<String>,
+    facts: FactsBody,
 }
 
 impl AuthorizeBody {
@@ -43,6 +44,7 @@ impl AuthorizeBody {
             wallet: object.text("walletId")?.unwrap_or_default(),
             hold_for: hold_seconds(object)?,
             payment_id: object.text("paymentId")?,
+            facts: FactsBody::read(object)?,
         })
     }
 
@@ -66,7 +68,7 @@ impl AuthorizeBody {
             session: &self.session,
             wallet: &self.wallet,
             hold_for: self.hold_for,
-            facts: None,
+            facts: self.facts.facts(),
         }
     }
 }

@@ -5,6 +5,7 @@
 mod agent;
 mod authorize;
 mod budget;
+mod facts;
 mod hold;
 mod key;
 mod money;
@@ -18,6 +19,7 @@ mod wallet;
 pub use agent::{AgentBody, AgentPage, NewAgent, UpdateAgentBody, agent_status_word};
 pub use authorize::{AuthorizeBody, Decision, WalletSummary};
 pub use budget::{BudgetBody, ServicesBody};
+pub use facts::{FactsBody, moment};
 pub use hold::{
     AuthorizationBody, CaptureBody, CapturedBody, CloseSessionBody, ExtendBody, ExtendedBody, IncrementedBody,
     RefundedBody, SessionClosedBody, VoidedBody, amount_of,

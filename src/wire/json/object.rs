@@ -118,6 +118,27 @@ impl<'a> Object<'a> {
         self.typed(name, expected)
     }
 
+    /// A text, or a whole number as its digits: ids of chains are sent as either.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where it is of another type.
+    pub fn text_or_whole(&self, name: &str, expected: &str) -> Result<Option<String>, Refusal> {
+        let digits = |raw: &&str| !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_digit());
+        match self.raw(name).filter(digits) {
+            Some(digits) => Ok(Some(digits.to_owned())),
+            None => self.typed(name, expected),
+        }
+    }
+
+    /// An object within.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where it is of another type.
+    pub fn object(&self, name: &str) -> Result<Option<Object<'a>>, Refusal> {
+        let Some(raw) = self.members.get(name).filter(|raw| raw.get() != "null") else { return Ok(None) };
+        Object::nested(self.place(name), raw).map(Some)
+    }
+
     /// An identifier of ours.
     ///
     /// # Errors
