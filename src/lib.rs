@@ -9,10 +9,12 @@
 //! | [`kernel`] | *what* is decided: pure, no clock, no bytes | |
 //! | [`journal`] | *how* it survives: records, their chain, stores | `sled` for the store on disk |
 //! | [`engine`] | *who* runs it, on plain threads: **the API for embedding**, see [`engine::Engine`] and `examples/embed.rs` | |
+//! | [`backtest`] | what a policy would have decided about the payments of the past | |
 //! | `wire`, `client` | the binary protocol `holdfast/1` and its client | `client` |
 //! | `server`, `config`, `cli`, `telemetry` | the gateway as a program | `server` |
 //! | `testing` | virtual clock, faulty store, reference model, random workloads | `testing` |
 
+pub mod backtest;
 #[cfg(feature = "server")]
 pub mod cli;
 #[cfg(feature = "client")]
