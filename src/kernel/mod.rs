@@ -20,6 +20,7 @@ pub mod request;
 pub mod state;
 pub mod time;
 mod violation;
+pub mod zone;
 
 pub use actor::{Actor, ActorKind};
 pub use amount::{Amount, AmountError};
@@ -33,3 +34,4 @@ pub use protocol::Protocol;
 pub use request::Request;
 pub use state::{Lease, State};
 pub use time::{Duration, Period, Timestamp};
+pub use zone::Zone;
