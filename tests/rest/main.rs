@@ -8,5 +8,6 @@ mod bad_input;
 mod gateway;
 mod http;
 mod idempotency;
+mod openapi;
 mod operators;
 mod payments;

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use axum::extract::State;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     engine::AgentHandle,
@@ -15,7 +16,7 @@ use crate::{
         identity::Need,
         submit::{self, AskError},
     },
-    wire::json::{AgentBody, AgentPage, NewAgent, Refusal, UpdateAgentBody},
+    wire::json::{AgentBody, AgentPage, AgentRequest, AgentUpdateRequest, NewAgent, Refusal, UpdateAgentBody},
 };
 
 use super::{
@@ -29,6 +30,21 @@ use super::{
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1000;
 
+/// The routes of this file, each with its description.
+pub(super) fn routes() -> OpenApiRouter<RestState> {
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, update))
+}
+
+/// Creates an agent.
+#[utoipa::path(
+    post,
+    path = "/api/agents",
+    tag = "agents",
+    security(("key" = ["agents:write"])),
+    params(KeyHeader),
+    request_body = AgentRequest,
+    responses((status = 201, description = "The agent.", body = AgentBody))
+)]
 pub(super) async fn create(
     State(state): State<RestState>,
     caller: Caller,
@@ -50,6 +66,15 @@ pub(super) async fn create(
     }
 }
 
+/// Shows an agent.
+#[utoipa::path(
+    get,
+    path = "/api/agents/{id}",
+    tag = "agents",
+    security(("key" = ["agents:read"])),
+    params(("id" = AgentId, Path, description = "The agent.")),
+    responses((status = 200, description = "The agent as of now.", body = AgentBody))
+)]
 pub(super) async fn show(
     State(state): State<RestState>,
     caller: Caller,
@@ -59,6 +84,16 @@ pub(super) async fn show(
     Ok(Printed::ok(&AgentBody::of(&look(&state, agent).await?)))
 }
 
+/// Changes an agent: its name, its status, its lease.
+#[utoipa::path(
+    patch,
+    path = "/api/agents/{id}",
+    tag = "agents",
+    security(("key" = ["agents:write"])),
+    params(("id" = AgentId, Path, description = "The agent.")),
+    request_body = AgentUpdateRequest,
+    responses((status = 200, description = "The agent as it is now.", body = AgentBody))
+)]
 pub(super) async fn update(
     State(state): State<RestState>,
     caller: Caller,
@@ -98,6 +133,15 @@ fn view(answer: Result<Outcome, AskError>) -> Result<AgentView, Rejection> {
     }
 }
 
+/// Lists agents, a page at a time.
+#[utoipa::path(
+    get,
+    path = "/api/agents",
+    tag = "agents",
+    security(("key" = ["agents:read"])),
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 999, description = "The most agents of a page; 100 unless said otherwise."), ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before.")),
+    responses((status = 200, description = "Some agents, and where the next page begins.", body = AgentPage))
+)]
 pub(super) async fn list(
     State(state): State<RestState>,
     caller: Caller,

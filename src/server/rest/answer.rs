@@ -28,7 +28,12 @@ pub(super) struct Printed {
 
 impl Printed {
     pub(super) fn ok(body: &impl Serialize) -> Printed {
-        Printed { status: StatusCode::OK, body: print(body), repeated: false }
+        Printed::of_text(print(body))
+    }
+
+    /// JSON that was printed before.
+    pub(super) fn of_text(body: String) -> Printed {
+        Printed { status: StatusCode::OK, body, repeated: false }
     }
 
     pub(super) fn created(body: &impl Serialize) -> Printed {

@@ -1,6 +1,7 @@
 //! The verbs of one hold: look, capture, void, extend, increment, refund.
 
 use axum::extract::State;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     kernel::{
@@ -10,8 +11,8 @@ use crate::{
     },
     server::identity::Need,
     wire::json::{
-        AuthorizationBody, CaptureBody, CapturedBody, Decision, ExtendBody, ExtendedBody, IncrementedBody,
-        RefundedBody, VoidedBody, amount_of,
+        AmountRequest, AuthorizationBody, CaptureBody, CaptureRequest, CapturedBody, Decision, ExtendBody,
+        ExtendRequest, ExtendedBody, IncrementDecision, IncrementedBody, RefundedBody, VoidedBody, amount_of,
     },
 };
 
@@ -23,6 +24,26 @@ use super::{
     ids::{self, Id, KeyHeader},
 };
 
+/// The routes of this file, each with its description.
+pub(super) fn routes() -> OpenApiRouter<RestState> {
+    OpenApiRouter::new()
+        .routes(routes!(show))
+        .routes(routes!(capture))
+        .routes(routes!(void))
+        .routes(routes!(extend))
+        .routes(routes!(increment))
+        .routes(routes!(refund))
+}
+
+/// Shows a hold.
+#[utoipa::path(
+    get,
+    path = "/api/sdk/authorizations/{id}",
+    tag = "holds",
+    security(("key" = ["transactions:read"])),
+    params(("id" = AuthorizationId, Path, description = "The hold.")),
+    responses((status = 200, description = "The hold as of now.", body = AuthorizationBody))
+)]
 pub(super) async fn show(
     State(state): State<RestState>,
     caller: Caller,
@@ -35,6 +56,16 @@ pub(super) async fn show(
     }
 }
 
+/// Reports what was paid of a hold.
+#[utoipa::path(
+    post,
+    path = "/api/sdk/authorizations/{id}/capture",
+    tag = "holds",
+    security(("key" = ["transactions:write"])),
+    params(("id" = AuthorizationId, Path, description = "The hold."), KeyHeader),
+    request_body = CaptureRequest,
+    responses((status = 200, description = "What was booked.", body = CapturedBody))
+)]
 pub(super) async fn capture(
     State(state): State<RestState>,
     caller: Caller,
@@ -52,6 +83,15 @@ pub(super) async fn capture(
     }
 }
 
+/// Lets a hold go.
+#[utoipa::path(
+    post,
+    path = "/api/sdk/authorizations/{id}/void",
+    tag = "holds",
+    security(("key" = ["payments:request"])),
+    params(("id" = AuthorizationId, Path, description = "The hold.")),
+    responses((status = 200, description = "What it still held.", body = VoidedBody))
+)]
 pub(super) async fn void(
     State(state): State<RestState>,
     caller: Caller,
@@ -64,6 +104,16 @@ pub(super) async fn void(
     }
 }
 
+/// Gives the caller more time to pay.
+#[utoipa::path(
+    post,
+    path = "/api/sdk/authorizations/{id}/extend",
+    tag = "holds",
+    security(("key" = ["payments:request"])),
+    params(("id" = AuthorizationId, Path, description = "The hold."), KeyHeader),
+    request_body = ExtendRequest,
+    responses((status = 200, description = "Until when it may be paid.", body = ExtendedBody))
+)]
 pub(super) async fn extend(
     State(state): State<RestState>,
     caller: Caller,
@@ -81,6 +131,16 @@ pub(super) async fn extend(
     }
 }
 
+/// Asks for more money on a hold.
+#[utoipa::path(
+    post,
+    path = "/api/sdk/authorizations/{id}/increment",
+    tag = "holds",
+    security(("key" = ["payments:request"])),
+    params(("id" = AuthorizationId, Path, description = "The hold."), KeyHeader),
+    request_body = AmountRequest,
+    responses((status = 200, description = "The decision.", body = IncrementDecision))
+)]
 pub(super) async fn increment(
     State(state): State<RestState>,
     caller: Caller,
@@ -99,6 +159,16 @@ pub(super) async fn increment(
     }
 }
 
+/// Gives captured spend back to the windows that it came from.
+#[utoipa::path(
+    post,
+    path = "/api/sdk/authorizations/{id}/refund",
+    tag = "holds",
+    security(("key" = ["transactions:write"])),
+    params(("id" = AuthorizationId, Path, description = "The hold."), KeyHeader),
+    request_body = AmountRequest,
+    responses((status = 200, description = "All refunds of the hold together.", body = RefundedBody))
+)]
 pub(super) async fn refund(
     State(state): State<RestState>,
     caller: Caller,

@@ -6,6 +6,13 @@ use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
+use utoipa::{
+    IntoParams,
+    openapi::{
+        ObjectBuilder, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
 use uuid::Uuid;
 
 use crate::{
@@ -50,6 +57,16 @@ impl FromRequestParts<RestState> for KeyHeader {
         let key = value.to_str().unwrap_or_default();
         check("Idempotency-Key", key)?;
         Ok(KeyHeader(Some(key.to_owned())))
+    }
+}
+
+impl IntoParams for KeyHeader {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(KEY_BYTES_MAX));
+        let description =
+            "The client's name for this write: a second request with it changes nothing and is answered as the first.";
+        let header = ParameterBuilder::new().name("Idempotency-Key").parameter_in(ParameterIn::Header);
+        vec![header.schema(Some(text)).description(Some(description)).build()]
     }
 }
 

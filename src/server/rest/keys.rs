@@ -2,6 +2,8 @@
 
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     kernel::{
@@ -12,7 +14,7 @@ use crate::{
     server::identity::{Credential, KeyKind, Need, Scope, ScopeSet, Secret},
     wire::{
         ErrorCode,
-        json::{IssuedKey, KeyBody, NewGatewayKey, NewKey, Refusal},
+        json::{GatewayKeyRequest, IssuedKey, KeyBody, KeyRequest, NewGatewayKey, NewKey, Refusal},
     },
 };
 
@@ -26,17 +28,37 @@ use super::{
 
 const SECONDS_PER_DAY: u64 = 24 * 3600;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct KeysBody {
     keys: Vec<KeyBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RevokedBody {
+    #[schema(value_type = KeyId)]
     id: String,
     revoked: bool,
 }
 
+/// The routes of this file, each with its description.
+pub(super) fn routes() -> OpenApiRouter<RestState> {
+    OpenApiRouter::new()
+        .routes(routes!(issue_for_agent, list_of_agent))
+        .routes(routes!(revoke_of_agent))
+        .routes(routes!(issue_for_gateway, list_of_gateway))
+        .routes(routes!(revoke_of_gateway))
+}
+
+/// Issues a key of an agent. Its secret is in this answer and nowhere else.
+#[utoipa::path(
+    post,
+    path = "/api/agents/{id}/sdk-keys",
+    tag = "keys",
+    security(("key" = ["agents:write"])),
+    params(("id" = AgentId, Path, description = "The agent.")),
+    request_body = KeyRequest,
+    responses((status = 201, description = "The key.", body = IssuedKey<'_>))
+)]
 pub(super) async fn issue_for_agent(
     State(state): State<RestState>,
     caller: Caller,
@@ -48,6 +70,15 @@ pub(super) async fn issue_for_agent(
     issue(&state, &caller, agent.shard, Principal::Agent(id), &new).await
 }
 
+/// Lists the keys of an agent, without their secrets.
+#[utoipa::path(
+    get,
+    path = "/api/agents/{id}/sdk-keys",
+    tag = "keys",
+    security(("key" = ["agents:read"])),
+    params(("id" = AgentId, Path, description = "The agent.")),
+    responses((status = 200, description = "The keys.", body = KeysBody))
+)]
 pub(super) async fn list_of_agent(
     State(state): State<RestState>,
     caller: Caller,
@@ -61,6 +92,15 @@ pub(super) async fn list_of_agent(
     Ok(Printed::ok(&KeysBody { keys: keys.iter().map(printed).collect() }))
 }
 
+/// Revokes a key of an agent.
+#[utoipa::path(
+    delete,
+    path = "/api/agents/{id}/sdk-keys/{key}",
+    tag = "keys",
+    security(("key" = ["agents:write"])),
+    params(("id" = AgentId, Path, description = "The agent."), ("key" = KeyId, Path, description = "The key.")),
+    responses((status = 200, description = "The key works no longer.", body = RevokedBody))
+)]
 pub(super) async fn revoke_of_agent(
     State(state): State<RestState>,
     caller: Caller,
@@ -74,6 +114,15 @@ pub(super) async fn revoke_of_agent(
     revoke(&state, &caller, agent.shard, key).await
 }
 
+/// Issues a key of an operator or a platform. Its secret is in this answer and nowhere else.
+#[utoipa::path(
+    post,
+    path = "/api/api-keys",
+    tag = "keys",
+    security(("key" = ["team:write"])),
+    request_body = GatewayKeyRequest,
+    responses((status = 201, description = "The key.", body = IssuedKey<'_>))
+)]
 pub(super) async fn issue_for_gateway(
     State(state): State<RestState>,
     caller: Caller,
@@ -84,6 +133,14 @@ pub(super) async fn issue_for_gateway(
     issue(&state, &caller, state.engine.home(), new.principal, &new.key).await
 }
 
+/// Lists the keys of operators and platforms, without their secrets.
+#[utoipa::path(
+    get,
+    path = "/api/api-keys",
+    tag = "keys",
+    security(("key" = ["team:write"])),
+    responses((status = 200, description = "The keys.", body = KeysBody))
+)]
 pub(super) async fn list_of_gateway(State(state): State<RestState>, caller: Caller) -> Result<Printed, Rejection> {
     caller.allow(Need::GATEWAY_KEYS)?;
     let of = |kind| state.identity.credentials(kind);
@@ -91,6 +148,17 @@ pub(super) async fn list_of_gateway(State(state): State<RestState>, caller: Call
     Ok(Printed::ok(&KeysBody { keys: credentials.map(|credential| printed(credential.source())).collect() }))
 }
 
+/// Revokes a key of an operator or a platform.
+///
+/// The last key that may issue keys is kept.
+#[utoipa::path(
+    delete,
+    path = "/api/api-keys/{id}",
+    tag = "keys",
+    security(("key" = ["team:write"])),
+    params(("id" = KeyId, Path, description = "The key.")),
+    responses((status = 200, description = "The key works no longer.", body = RevokedBody))
+)]
 pub(super) async fn revoke_of_gateway(
     State(state): State<RestState>,
     caller: Caller,

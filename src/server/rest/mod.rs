@@ -6,6 +6,8 @@ mod agents;
 mod answer;
 mod body;
 mod caller;
+mod docs;
+mod document;
 mod health;
 mod holds;
 mod ids;
@@ -18,6 +20,6 @@ mod state;
 mod status;
 mod wallets;
 
-pub use router::{BODY_BYTES_MAX, REQUEST_WAIT_MAX, REQUESTS_AT_ONCE_MAX, router};
+pub use router::{BODY_BYTES_MAX, REQUEST_WAIT_MAX, REQUESTS_AT_ONCE_MAX, openapi_document, router};
 pub use serve::{CONNECTIONS_MAX, HEADER_WAIT_MAX, serve};
 pub use state::RestState;

@@ -1,6 +1,7 @@
 //! `pre-authorize`, `record`, `services`, `budget` and `sessions/close` of a rail.
 
 use axum::{Extension, extract::State};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     engine::AgentHandle,
@@ -11,8 +12,8 @@ use crate::{
     },
     server::{identity::Need, submit},
     wire::json::{
-        AuthorizeBody, BudgetBody, CloseSessionBody, Decision, RecordBody, RecordItem, RecordedBody, Refusal,
-        ServicesBody, SessionClosedBody, WalletSummary,
+        AuthorizeBody, AuthorizeRequest, BudgetBody, CloseSessionBody, CloseSessionRequest, Decision, RecordBody,
+        RecordItem, RecordRequest, RecordedBody, Refusal, ServicesBody, SessionClosedBody, WalletSummary,
     },
 };
 
@@ -24,6 +25,29 @@ use super::{
     ids::{self, KeyHeader},
 };
 
+/// The routes of a rail, below its path.
+pub(super) fn routes(rail: Protocol) -> OpenApiRouter<RestState> {
+    OpenApiRouter::new()
+        .routes(routes!(pre_authorize))
+        .routes(routes!(record))
+        .routes(routes!(services))
+        .routes(routes!(budget))
+        .routes(routes!(close_session))
+        .layer(Extension(rail))
+}
+
+/// Asks whether a payment may happen, and holds its money.
+///
+/// A denial is an answer like an approval: `authorized` is `false` and every limit against the payment is named.
+#[utoipa::path(
+    post,
+    path = "/pre-authorize",
+    tag = "payments",
+    security(("key" = ["payments:request"])),
+    params(KeyHeader),
+    request_body = AuthorizeRequest,
+    responses((status = 200, description = "The decision.", body = Decision))
+)]
 pub(super) async fn pre_authorize(
     Extension(rail): Extension<Protocol>,
     State(state): State<RestState>,
@@ -57,6 +81,18 @@ fn paying_wallet(approval: &Approval, view: &Outcome) -> Option<WalletSummary> {
     Some(WalletSummary::of(wallet, approval.available))
 }
 
+/// Reports payments that were made, one or many.
+///
+/// The money has moved, so nothing is refused for want of budget; what goes beyond its hold is booked as overage.
+#[utoipa::path(
+    post,
+    path = "/record",
+    tag = "payments",
+    security(("key" = ["transactions:write"])),
+    params(KeyHeader),
+    request_body = RecordRequest,
+    responses((status = 200, description = "How each payment was booked.", body = RecordedBody<'_>))
+)]
 pub(super) async fn record(
     Extension(rail): Extension<Protocol>,
     State(state): State<RestState>,
@@ -118,6 +154,14 @@ fn recorded(answer: Result<Outcome, submit::AskError>) -> Result<Recorded, Refus
     }
 }
 
+/// What the agent spent where.
+#[utoipa::path(
+    get,
+    path = "/services",
+    tag = "payments",
+    security(("key" = ["transactions:read"])),
+    responses((status = 200, description = "The services that were paid.", body = ServicesBody))
+)]
 pub(super) async fn services(
     Extension(rail): Extension<Protocol>,
     State(state): State<RestState>,
@@ -130,6 +174,15 @@ pub(super) async fn services(
     }
 }
 
+/// What is left of the agent's limits.
+#[utoipa::path(
+    get,
+    path = "/budget",
+    tag = "payments",
+    security(("key" = ["policies:read"])),
+    params(("sessionId" = Option<String>, Query, description = "Look at one session as well.")),
+    responses((status = 200, description = "Limits, spend and what is left.", body = BudgetBody))
+)]
 pub(super) async fn budget(
     Extension(rail): Extension<Protocol>,
     State(state): State<RestState>,
@@ -144,6 +197,15 @@ pub(super) async fn budget(
     }
 }
 
+/// Closes a session and releases what it did not spend.
+#[utoipa::path(
+    post,
+    path = "/sessions/close",
+    tag = "payments",
+    security(("key" = ["payments:request"])),
+    request_body = Option<CloseSessionRequest>,
+    responses((status = 200, description = "What was spent and what was released.", body = SessionClosedBody))
+)]
 pub(super) async fn close_session(
     Extension(rail): Extension<Protocol>,
     State(state): State<RestState>,

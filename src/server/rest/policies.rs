@@ -2,6 +2,8 @@
 
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     engine::{Answer, Engine},
@@ -10,7 +12,7 @@ use crate::{
         identity::Need,
         submit::{ANSWER_WAIT_MAX, AskError},
     },
-    wire::json::{PolicyBody, PolicyPatch, read_policy, read_rules},
+    wire::json::{PolicyBody, PolicyPatch, PolicyRequest, PolicyUpdateRequest, RulesRequest, read_policy, read_rules},
 };
 
 use super::{
@@ -21,19 +23,39 @@ use super::{
     ids::{self, Id, KeyHeader},
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PoliciesBody<'a> {
     policies: Vec<PolicyBody<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RemovedBody {
+    #[schema(value_type = PolicyId)]
     id: String,
     removed: bool,
     revision: u32,
 }
 
-/// Writes a policy. With an `id` in the body it replaces the policy of that id, so that applying a file twice is applying it once.
+/// The routes of this file, each with its description.
+pub(super) fn routes() -> OpenApiRouter<RestState> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, update, remove))
+        .routes(routes!(replace_rules))
+}
+
+/// Writes a policy.
+///
+/// With an `id` in the body it replaces the policy of that id, so that applying a file twice is applying it once.
+#[utoipa::path(
+    post,
+    path = "/api/policies",
+    tag = "policies",
+    security(("key" = ["policies:write"])),
+    params(KeyHeader),
+    request_body = PolicyRequest,
+    responses((status = 201, description = "The policy.", body = PolicyBody<'_>))
+)]
 pub(super) async fn create(
     State(state): State<RestState>,
     caller: Caller,
@@ -49,6 +71,14 @@ pub(super) async fn create(
     Ok(put(&state, &caller, source).await?.with_status(axum::http::StatusCode::CREATED))
 }
 
+/// Lists the policies.
+#[utoipa::path(
+    get,
+    path = "/api/policies",
+    tag = "policies",
+    security(("key" = ["policies:read"])),
+    responses((status = 200, description = "The policies.", body = PoliciesBody<'_>))
+)]
 pub(super) async fn list(State(state): State<RestState>, caller: Caller) -> Result<Printed, Rejection> {
     caller.allow(Need::POLICIES)?;
     let policies = all(&state).await?;
@@ -56,6 +86,15 @@ pub(super) async fn list(State(state): State<RestState>, caller: Caller) -> Resu
     Ok(Printed::ok(&PoliciesBody { policies }))
 }
 
+/// Shows a policy.
+#[utoipa::path(
+    get,
+    path = "/api/policies/{id}",
+    tag = "policies",
+    security(("key" = ["policies:read"])),
+    params(("id" = PolicyId, Path, description = "The policy.")),
+    responses((status = 200, description = "The policy.", body = PolicyBody<'_>))
+)]
 pub(super) async fn show(
     State(state): State<RestState>,
     caller: Caller,
@@ -66,6 +105,16 @@ pub(super) async fn show(
     Ok(Printed::ok(&PolicyBody::of(&source, revision)))
 }
 
+/// Changes a policy besides its rules.
+#[utoipa::path(
+    patch,
+    path = "/api/policies/{id}",
+    tag = "policies",
+    security(("key" = ["policies:write"])),
+    params(("id" = PolicyId, Path, description = "The policy.")),
+    request_body = PolicyUpdateRequest,
+    responses((status = 200, description = "The policy as it is now.", body = PolicyBody<'_>))
+)]
 pub(super) async fn update(
     State(state): State<RestState>,
     caller: Caller,
@@ -79,6 +128,16 @@ pub(super) async fn update(
     put(&state, &caller, patch.apply(source)).await
 }
 
+/// Replaces all rules of a policy.
+#[utoipa::path(
+    put,
+    path = "/api/policies/{id}/rules",
+    tag = "policies",
+    security(("key" = ["policies:write"])),
+    params(("id" = PolicyId, Path, description = "The policy.")),
+    request_body = RulesRequest,
+    responses((status = 200, description = "The policy as it is now.", body = PolicyBody<'_>))
+)]
 pub(super) async fn replace_rules(
     State(state): State<RestState>,
     caller: Caller,
@@ -92,6 +151,15 @@ pub(super) async fn replace_rules(
     put(&state, &caller, PolicySource { rules, ..source }).await
 }
 
+/// Removes a policy.
+#[utoipa::path(
+    delete,
+    path = "/api/policies/{id}",
+    tag = "policies",
+    security(("key" = ["policies:write"])),
+    params(("id" = PolicyId, Path, description = "The policy.")),
+    responses((status = 200, description = "The policy is in force no longer.", body = RemovedBody))
+)]
 pub(super) async fn remove(
     State(state): State<RestState>,
     caller: Caller,

@@ -3,23 +3,26 @@
 use std::{any::Any, convert::Infallible, time::Duration};
 
 use axum::{
-    BoxError, Extension, Router,
+    BoxError, Router,
     error_handling::HandleErrorLayer,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get, patch, post, put},
 };
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     kernel::Protocol,
     wire::{ErrorCode, json::Refusal},
 };
 
-use super::{RestState, agents, answer::Rejection, health, holds, keys, payments, policies, status, wallets};
+use super::{
+    RestState, agents, answer::Rejection, docs, document, health, holds, keys, payments, policies, status, wallets,
+};
 
 /// The most bytes of a body.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
@@ -34,13 +37,9 @@ pub fn router(state: RestState) -> Router {
         .layer(HandleErrorLayer::new(overloaded))
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(REQUESTS_AT_ONCE_MAX));
-    Router::new()
-        .nest("/api/sdk/x402", rail(Protocol::X402))
-        .nest("/api/sdk/mpp", rail(Protocol::Mpp))
-        .merge(authorizations())
-        .merge(operators())
-        .layer(limits)
-        .merge(observers())
+    let (router, _) = operations().layer(limits).merge(observers()).split_for_parts();
+    router
+        .merge(docs::page())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -50,47 +49,27 @@ pub fn router(state: RestState) -> Router {
         .with_state(state)
 }
 
-fn rail(rail: Protocol) -> Router<RestState> {
-    Router::new()
-        .route("/pre-authorize", post(payments::pre_authorize))
-        .route("/record", post(payments::record))
-        .route("/services", get(payments::services))
-        .route("/budget", get(payments::budget))
-        .route("/sessions/close", post(payments::close_session))
-        .layer(Extension(rail))
+/// Everything that is served, as the OpenAPI document describes it.
+#[must_use]
+pub fn openapi_document() -> OpenApi {
+    document::complete(operations().merge(observers()).into_openapi())
 }
 
-fn authorizations() -> Router<RestState> {
-    Router::new()
-        .route("/api/sdk/authorizations/{id}", get(holds::show))
-        .route("/api/sdk/authorizations/{id}/capture", post(holds::capture))
-        .route("/api/sdk/authorizations/{id}/void", post(holds::void))
-        .route("/api/sdk/authorizations/{id}/extend", post(holds::extend))
-        .route("/api/sdk/authorizations/{id}/increment", post(holds::increment))
-        .route("/api/sdk/authorizations/{id}/refund", post(holds::refund))
+/// What agents and operators ask. Routes and their descriptions are one: what is not described is not served.
+fn operations() -> OpenApiRouter<RestState> {
+    OpenApiRouter::new()
+        .nest("/api/sdk/x402", payments::routes(Protocol::X402))
+        .nest("/api/sdk/mpp", payments::routes(Protocol::Mpp))
+        .merge(holds::routes())
+        .merge(agents::routes())
+        .merge(wallets::routes())
+        .merge(keys::routes())
+        .merge(policies::routes())
+        .merge(status::routes())
 }
 
-fn operators() -> Router<RestState> {
-    Router::new()
-        .route("/api/agents", post(agents::create).get(agents::list))
-        .route("/api/agents/{id}", get(agents::show).patch(agents::update))
-        .route("/api/agents/{id}/wallets", post(wallets::link))
-        .route("/api/agents/{id}/wallets/{wallet}", patch(wallets::update))
-        .route("/api/agents/{id}/sdk-keys", post(keys::issue_for_agent).get(keys::list_of_agent))
-        .route("/api/agents/{id}/sdk-keys/{key}", delete(keys::revoke_of_agent))
-        .route("/api/api-keys", post(keys::issue_for_gateway).get(keys::list_of_gateway))
-        .route("/api/api-keys/{id}", delete(keys::revoke_of_gateway))
-        .route("/api/policies", post(policies::create).get(policies::list))
-        .route("/api/policies/{id}", get(policies::show).patch(policies::update).delete(policies::remove))
-        .route("/api/policies/{id}/rules", put(policies::replace_rules))
-        .route("/api/status", get(status::show))
-}
-
-fn observers() -> Router<RestState> {
-    Router::new()
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+fn observers() -> OpenApiRouter<RestState> {
+    OpenApiRouter::new().merge(health::routes()).merge(docs::routes())
 }
 
 async fn no_route() -> Rejection {
@@ -136,7 +115,10 @@ async fn measured(State(state): State<RestState>, request: Request, next: Next) 
 
 #[cfg(test)]
 mod tests {
-    use axum::body::{Body, to_bytes};
+    use axum::{
+        body::{Body, to_bytes},
+        routing::get,
+    };
     use tower::ServiceExt;
 
     use super::*;

@@ -2,6 +2,8 @@
 
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     engine::{CommitStatus, EngineStatus, ShardStatus, WorkerStatus},
@@ -21,7 +23,7 @@ use super::{
     health::reasons_against,
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct StatusBody {
     version: &'static str,
@@ -33,7 +35,7 @@ struct StatusBody {
     commits: CommitBody,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ShardBody {
     shard: u16,
@@ -68,7 +70,7 @@ impl ShardBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct WorkerBody {
     worker: u16,
@@ -101,7 +103,7 @@ impl WorkerBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct CommitBody {
     commits: u64,
@@ -123,6 +125,20 @@ impl CommitBody {
     }
 }
 
+/// The routes of this file, each with its description.
+pub(super) fn routes() -> OpenApiRouter<RestState> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// How the gateway does.
+#[utoipa::path(
+    get,
+    path = "/api/status",
+    tag = "gateway",
+    security(("key" = ["audit:read"])),
+    params(("digest" = Option<bool>, Query, description = "Whether to compute a digest of the state of each shard, which takes a while.")),
+    responses((status = 200, description = "Shards, workers and commits.", body = StatusBody))
+)]
 pub(super) async fn show(
     State(state): State<RestState>,
     caller: Caller,

@@ -1,6 +1,7 @@
 //! Links between agents and wallets.
 
 use axum::{extract::State, http::StatusCode};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     kernel::{
@@ -9,7 +10,7 @@ use crate::{
         request::WalletSource,
     },
     server::identity::Need,
-    wire::json::{WalletBody, WalletPatch},
+    wire::json::{WalletBody, WalletPatch, WalletRequest},
 };
 
 use super::{
@@ -20,8 +21,24 @@ use super::{
     ids::{self, AgentAnd, Id},
 };
 
-/// Links a wallet. Linking one that is linked already changes what the body names and nothing else, so that leaving a limit or
+/// The routes of this file, each with its description.
+pub(super) fn routes() -> OpenApiRouter<RestState> {
+    OpenApiRouter::new().routes(routes!(link)).routes(routes!(update))
+}
+
+/// Links a wallet to an agent.
+///
+/// Linking one that is linked already changes what the body names and nothing else, so that leaving a limit or
 /// the balance out never removes it.
+#[utoipa::path(
+    post,
+    path = "/api/agents/{id}/wallets",
+    tag = "wallets",
+    security(("key" = ["wallets:write"])),
+    params(("id" = AgentId, Path, description = "The agent.")),
+    request_body = WalletRequest,
+    responses((status = 201, description = "The new wallet.", body = WalletBody), (status = 200, description = "The wallet was linked before and is as it is now.", body = WalletBody))
+)]
 pub(super) async fn link(
     State(state): State<RestState>,
     caller: Caller,
@@ -41,6 +58,16 @@ pub(super) async fn link(
     Ok(printed(&after, &wallet_id)?.with_status(status))
 }
 
+/// Changes a wallet of an agent.
+#[utoipa::path(
+    patch,
+    path = "/api/agents/{id}/wallets/{wallet}",
+    tag = "wallets",
+    security(("key" = ["wallets:write"])),
+    params(("id" = AgentId, Path, description = "The agent."), ("wallet" = String, Path, description = "The wallet.")),
+    request_body = WalletRequest,
+    responses((status = 200, description = "The wallet as it is now.", body = WalletBody))
+)]
 pub(super) async fn update(
     State(state): State<RestState>,
     caller: Caller,

@@ -1,9 +1,10 @@
 //! Agents as operators write and see them.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::kernel::{
-    AgentId, Amount,
+    AgentId, Amount, Timestamp,
     outcome::AgentView,
     request::{AgentStatus, CreateAgent, UpdateAgent},
 };
@@ -61,6 +62,28 @@ pub struct NewAgent {
     lease: Option<Amount>,
 }
 
+/// An agent to be created.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"name": "shopper", "agentType": "ANTHROPIC_CLAUDE"}))]
+#[expect(dead_code, reason = "describes what `NewAgent::read` accepts")]
+pub struct AgentRequest {
+    /// Its id, where whoever creates it chooses one. Creating the same agent twice is creating it once.
+    id: Option<AgentId>,
+    /// For people.
+    #[schema(min_length = 1, max_length = 256)]
+    name: String,
+    /// What kind of agent it is; `CUSTOM` unless said otherwise.
+    agent_type: Option<String>,
+    /// `ACTIVE` unless said otherwise.
+    #[schema(pattern = "^(ACTIVE|PAUSED|SUSPENDED|REVOKED)$", example = "ACTIVE")]
+    status: Option<String>,
+    /// How much it may be told before that is durable; the gateway's own rule where it is not named.
+    lease: Option<Amount>,
+    /// As the header `Idempotency-Key`.
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
+}
+
 impl NewAgent {
     /// Reads `{name, agentType?, status?, lease?, id?}`.
     ///
@@ -91,6 +114,21 @@ pub struct UpdateAgentBody {
     lease: Option<Amount>,
 }
 
+/// A change of an agent; what is not named stays as it is.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"status": "PAUSED"}))]
+#[expect(dead_code, reason = "describes what `UpdateAgentBody::read` accepts")]
+pub struct AgentUpdateRequest {
+    /// `SUSPENDED` freezes it, `REVOKED` is for ever.
+    #[schema(pattern = "^(ACTIVE|PAUSED|SUSPENDED|REVOKED)$", example = "PAUSED")]
+    status: Option<String>,
+    /// For people.
+    #[schema(min_length = 1, max_length = 256)]
+    name: Option<String>,
+    /// How much it may be told before that is durable.
+    lease: Option<Amount>,
+}
+
 impl UpdateAgentBody {
     /// Reads `{status?, name?, lease?}`.
     ///
@@ -108,13 +146,15 @@ impl UpdateAgentBody {
 }
 
 /// An agent, as of now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentBody {
+    #[schema(value_type = AgentId)]
     id: String,
     name: String,
     agent_type: String,
     status: &'static str,
+    #[schema(value_type = Timestamp)]
     created_at: String,
     lease: Option<Money>,
     held: Money,
@@ -146,7 +186,7 @@ impl AgentBody {
 }
 
 /// Some agents, and where the next page begins.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentPage {
     /// The agents.

@@ -1,9 +1,10 @@
 //! `pre-authorize`: what is asked, and the decision.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::kernel::{
-    Amount, AuthorizationId, Duration, Protocol,
+    Amount, AuthorizationId, Duration, Protocol, Timestamp,
     outcome::{Approval, Denial, Measure, Violation},
     request::{Authorize, Intent, WalletSource},
 };
@@ -23,6 +24,42 @@ pub struct AuthorizeBody {
     hold_for: Option<Duration>,
     payment_id: Option<String>,
     facts: FactsBody,
+}
+
+/// A payment that an agent wants to make.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"amount": 0.05, "recipientAddress": "0xFacilitatorAddress", "resourceUrl": "https://api.example.com/data", "serviceDomain": "api.example.com"}))]
+#[expect(dead_code, reason = "describes what `AuthorizeBody::read` accepts")]
+pub struct AuthorizeRequest {
+    /// What it costs. Above zero. Required unless `depositAmount` is named.
+    amount: Option<Amount>,
+    /// Who is paid.
+    #[schema(min_length = 1, max_length = 256)]
+    recipient_address: String,
+    /// The URL that is paid for; the service follows from its host.
+    resource_url: Option<String>,
+    /// The service; must agree with `resourceUrl` where both are named.
+    service_domain: Option<String>,
+    /// `charge` for one payment, `session` for a deposit that many are made from.
+    #[schema(example = "charge", pattern = "^(charge|session)$")]
+    intent: Option<String>,
+    /// What a session may spend; `amount` where it is not named.
+    deposit_amount: Option<Amount>,
+    /// How long a session may last.
+    duration_seconds: Option<u64>,
+    /// The client's name for the session that the payment belongs to, or that it opens.
+    session_id: Option<String>,
+    /// The wallet that pays; without one, the gateway chooses.
+    wallet_id: Option<String>,
+    /// How long the caller may pay. Five minutes unless said otherwise.
+    hold_seconds: Option<u64>,
+    /// The same as `holdSeconds`.
+    expires_in_seconds: Option<u64>,
+    /// The rail's id of the payment: a second request with it is answered as the first.
+    payment_id: Option<String>,
+    /// As the header `Idempotency-Key`.
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
 }
 
 impl AuthorizeBody {
@@ -119,13 +156,15 @@ pub(super) fn hold_seconds(object: &Object<'_>) -> Result<Option<Duration>, Refu
 }
 
 /// The answer to a `pre-authorize`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     authorized: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<AuthorizationId>)]
     authorization_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Timestamp>)]
     expires_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining: Option<Money>,
@@ -167,7 +206,7 @@ impl Decision {
 }
 
 /// The wallet that pays.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WalletSummary {
     id: String,
@@ -190,7 +229,7 @@ impl WalletSummary {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ViolationBody {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -233,7 +272,7 @@ impl MeasureBody {
 #[cfg(test)]
 mod tests {
     use crate::{
-        kernel::{SessionNumber, Timestamp, outcome::ViolationKind, policy::RuleKind, reason::Reasons},
+        kernel::{SessionNumber, outcome::ViolationKind, policy::RuleKind, reason::Reasons},
         wire::json::print,
     };
 

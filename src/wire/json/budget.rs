@@ -1,9 +1,10 @@
 //! What is left of an agent's limits, and what it spent where.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::kernel::{
-    Amount, Protocol, Timestamp,
+    Amount, AuthorizationId, Protocol, Timestamp,
     outcome::{BudgetView, LimitView, Measure, ServiceView, SessionView},
 };
 
@@ -12,7 +13,7 @@ use super::{Money, authorize::MeasureBody};
 const MICROS_PER_HOUR: u64 = 3_600_000_000;
 
 /// The answer to `budget`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BudgetBody {
     protocol: &'static str,
@@ -57,7 +58,7 @@ fn per_hour(spent_today: Amount, now: Timestamp) -> Amount {
     Amount::from_micros(u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct LimitBody {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -85,7 +86,7 @@ fn left(limit: Measure, used: Measure) -> Measure {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionBody {
     session_id: Option<String>,
@@ -94,8 +95,11 @@ struct SessionBody {
     spent: Money,
     held: Money,
     remaining: Option<Money>,
+    #[schema(value_type = Timestamp)]
     opened_at: String,
+    #[schema(value_type = Timestamp)]
     ends_at: String,
+    #[schema(value_type = Option<AuthorizationId>)]
     authorization_id: Option<String>,
 }
 
@@ -117,7 +121,7 @@ impl SessionBody {
 }
 
 /// The answer to `services`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ServicesBody {
     services: Vec<ServiceBody>,
 }
@@ -130,13 +134,14 @@ impl ServicesBody {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ServiceBody {
     service_domain: String,
     total_spend: Money,
     total_calls: u64,
     held: Money,
+    #[schema(value_type = Timestamp)]
     last_used_at: String,
 }
 

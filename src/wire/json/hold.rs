@@ -1,6 +1,7 @@
 //! The verbs of a hold, and a session's end: what is asked, what is answered.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::kernel::{
     Amount, AuthorizationId, Duration, OperationId, Timestamp,
@@ -8,13 +9,27 @@ use crate::kernel::{
     request::{Capture, Extend},
 };
 
-use super::{Money, Object, Refusal, authorize::hold_seconds};
+use super::{Decision, Money, Object, Refusal, authorize::hold_seconds};
 
 /// A `capture` that was read: what was paid, and whether it is the last report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CaptureBody {
     amount: Amount,
     last: bool,
+}
+
+/// What was paid of a hold.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"amount": 0.04, "final": true}))]
+#[expect(dead_code, reason = "describes what `CaptureBody::read` accepts")]
+pub struct CaptureRequest {
+    /// What was paid. Zero where nothing was paid after all; more than the hold is booked as overage.
+    amount: Amount,
+    /// Whether this is the last report, so that the rest of the hold is released. `true` unless said otherwise.
+    r#final: Option<bool>,
+    /// As the header `Idempotency-Key`.
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
 }
 
 impl CaptureBody {
@@ -39,6 +54,20 @@ impl CaptureBody {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendBody(Duration);
 
+/// How long a hold shall last from now on.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"holdSeconds": 300}))]
+#[expect(dead_code, reason = "describes what `ExtendBody::read` accepts")]
+pub struct ExtendRequest {
+    /// Seconds from now. Required unless it is called `expiresInSeconds`.
+    hold_seconds: Option<u64>,
+    /// The same as `holdSeconds`.
+    expires_in_seconds: Option<u64>,
+    /// As the header `Idempotency-Key`.
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
+}
+
 impl ExtendBody {
     /// Reads `{holdSeconds}`, which may also be called `expiresInSeconds`.
     ///
@@ -54,6 +83,18 @@ impl ExtendBody {
     pub fn request(self, id: AuthorizationId, operation: OperationId) -> Extend {
         Extend { id, operation, by: self.0 }
     }
+}
+
+/// By how much.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"amount": 0.01}))]
+#[expect(dead_code, reason = "describes what `amount_of` accepts")]
+pub struct AmountRequest {
+    /// Above zero.
+    amount: Amount,
+    /// As the header `Idempotency-Key`.
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
 }
 
 /// Reads the `amount` of an `increment` or a `refund`.
@@ -72,6 +113,15 @@ pub struct CloseSessionBody {
     pub session: String,
 }
 
+/// The session to close.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"sessionId": "mpp_session_xyz"}))]
+#[expect(dead_code, reason = "describes what `CloseSessionBody::read` accepts")]
+pub struct CloseSessionRequest {
+    /// The client's name for it; without one, the session that the gateway keeps for payments that name none.
+    session_id: Option<String>,
+}
+
 impl CloseSessionBody {
     /// Reads `{sessionId}`.
     ///
@@ -83,9 +133,10 @@ impl CloseSessionBody {
 }
 
 /// The answer to a `capture`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CapturedBody {
+    #[schema(value_type = AuthorizationId)]
     authorization_id: String,
     captured: Money,
     overage: Money,
@@ -108,9 +159,10 @@ impl CapturedBody {
 }
 
 /// The answer to a `void`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VoidedBody {
+    #[schema(value_type = AuthorizationId)]
     authorization_id: String,
     released: Money,
 }
@@ -124,10 +176,12 @@ impl VoidedBody {
 }
 
 /// The answer to an `extend`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExtendedBody {
+    #[schema(value_type = AuthorizationId)]
     authorization_id: String,
+    #[schema(value_type = Timestamp)]
     expires_at: String,
 }
 
@@ -139,11 +193,12 @@ impl ExtendedBody {
     }
 }
 
-/// The answer to an `increment` that was approved; a denial is printed as a [`Decision`](super::Decision).
-#[derive(Debug, Serialize)]
+/// The answer to an `increment` that was approved; a denial is printed as a [`Decision`].
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IncrementedBody {
     authorized: bool,
+    #[schema(value_type = AuthorizationId)]
     authorization_id: String,
     amount: Money,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,10 +220,21 @@ impl IncrementedBody {
     }
 }
 
+/// What an `increment` is answered.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum IncrementDecision {
+    /// The hold is larger.
+    Approved(IncrementedBody),
+    /// The hold is as it was.
+    Denied(Decision),
+}
+
 /// The answer to a `refund`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundedBody {
+    #[schema(value_type = AuthorizationId)]
     authorization_id: String,
     refunded: Money,
 }
@@ -182,7 +248,7 @@ impl RefundedBody {
 }
 
 /// The answer to a `sessions/close`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionClosedBody {
     session_id: String,
@@ -199,9 +265,10 @@ impl SessionClosedBody {
 }
 
 /// One hold, as of now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizationBody {
+    #[schema(value_type = AuthorizationId)]
     authorization_id: String,
     status: String,
     protocol: &'static str,
@@ -211,7 +278,9 @@ pub struct AuthorizationBody {
     recipient_address: String,
     service_domain: String,
     session_id: Option<String>,
+    #[schema(value_type = Timestamp)]
     created_at: String,
+    #[schema(value_type = Timestamp)]
     expires_at: String,
 }
 

@@ -1,9 +1,10 @@
 //! Credentials as operators issue and list them. The secret is printed once, in the answer that issues it.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::kernel::{
-    AgentId,
+    AgentId, KeyId, Timestamp,
     request::{KeySource, Principal},
 };
 
@@ -20,6 +21,51 @@ pub struct NewKey {
     pub admin: bool,
     /// What it may do, where that is said.
     pub scopes: Option<Vec<String>>,
+}
+
+/// A key of an agent to be issued.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"name": "runtime", "expiresInDays": 365}))]
+#[expect(dead_code, reason = "describes what `NewKey::read` accepts")]
+pub struct KeyRequest {
+    /// For people.
+    #[schema(min_length = 1, max_length = 256)]
+    name: String,
+    /// How long it works, in days; a year unless said otherwise.
+    #[schema(minimum = 1, maximum = 730)]
+    expires_in_days: Option<u64>,
+    /// What it may do; what is usual for its kind unless said otherwise.
+    #[schema(min_items = 1, example = json!(["payments:request", "transactions:write"]))]
+    scopes: Option<Vec<String>>,
+    /// `admin` for every scope.
+    #[schema(pattern = "^(standard|admin)$", example = "standard")]
+    key_type: Option<String>,
+}
+
+/// A key of a platform or an operator to be issued.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"name": "marketplace", "type": "platform", "agentIds": []}))]
+#[expect(dead_code, reason = "describes what `NewGatewayKey::read` accepts")]
+pub struct GatewayKeyRequest {
+    /// `operator`, or `platform` for a key that acts for agents. Required unless it is called `principal`.
+    #[schema(example = "platform")]
+    r#type: Option<String>,
+    /// The same as `type`.
+    principal: Option<String>,
+    /// The agents that a platform key acts for; all of them where it is empty.
+    agent_ids: Option<Vec<AgentId>>,
+    /// For people.
+    #[schema(min_length = 1, max_length = 256)]
+    name: String,
+    /// How long it works, in days; a year unless said otherwise.
+    #[schema(minimum = 1, maximum = 730)]
+    expires_in_days: Option<u64>,
+    /// What it may do; what is usual for its kind unless said otherwise.
+    #[schema(min_items = 1, example = json!(["payments:request", "transactions:write"]))]
+    scopes: Option<Vec<String>>,
+    /// `admin` for every scope.
+    #[schema(pattern = "^(standard|admin)$", example = "standard")]
+    key_type: Option<String>,
 }
 
 /// How long a key works where nothing is said, in days.
@@ -113,9 +159,10 @@ pub(super) fn agent_ids(object: &Object<'_>) -> Result<Option<Vec<AgentId>>, Ref
 }
 
 /// A credential, without its secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyBody {
+    #[schema(value_type = KeyId)]
     id: String,
     key_prefix: String,
     name: String,
@@ -124,8 +171,10 @@ pub struct KeyBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     key_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<AgentId>>)]
     agent_ids: Option<Vec<String>>,
     scopes: Vec<String>,
+    #[schema(value_type = Timestamp)]
     expires_at: String,
 }
 
@@ -152,7 +201,7 @@ impl KeyBody {
 }
 
 /// A credential that was just made, with its secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct IssuedKey<'a> {
     /// The secret text, for the last time.
     pub key: &'a str,

@@ -1,16 +1,75 @@
 //! Policies as operators write and see them. Whether a policy means anything is for the policy language to say.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::kernel::{
     AgentId, PolicyId,
     policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
 };
 
-use super::{Object, Refusal, agent::name, key::agent_ids};
+use super::{Anything, Object, Refusal, agent::name, key::agent_ids};
 
 /// The most rules that one body may carry.
 const RULES_MAX: usize = 1000;
+
+/// A policy to be written.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"name": "x402 caps", "policyType": "SPEND_LIMIT", "rules": [{"ruleType": "X402_MAX_PER_REQUEST", "operator": "LTE", "value": "0.50", "action": "ALLOW"}]}))]
+#[expect(dead_code, reason = "describes what `read_policy` accepts")]
+pub struct PolicyRequest {
+    /// Which policy to replace; without one, a new one is written.
+    id: Option<PolicyId>,
+    /// For people.
+    #[schema(min_length = 1, max_length = 256)]
+    name: String,
+    /// For people.
+    description: Option<String>,
+    /// What kind of policy it is; `SPEND_LIMIT` unless said otherwise.
+    policy_type: Option<String>,
+    /// Higher is looked at first; 50 unless said otherwise.
+    #[schema(minimum = 0, maximum = 100)]
+    priority: Option<u8>,
+    /// Whether it is in force; `true` unless said otherwise.
+    is_active: Option<bool>,
+    /// `organization` for all agents, `assigned` for those in `agentIds`.
+    #[schema(example = "organization")]
+    scope: Option<String>,
+    /// The agents that it is for.
+    agent_ids: Option<Vec<AgentId>>,
+    /// What it says. All of them must pass.
+    #[schema(max_items = 1000)]
+    rules: Option<Vec<RuleRequest>>,
+    /// As the header `Idempotency-Key`.
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
+}
+
+/// The rules that replace all rules of a policy.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"rules": [{"ruleType": "DAILY_LIMIT", "operator": "LTE", "value": "1000", "action": "ALLOW"}]}))]
+#[expect(dead_code, reason = "describes what `read_rules` accepts")]
+pub struct RulesRequest {
+    /// What it shall say.
+    #[schema(max_items = 1000)]
+    rules: Vec<RuleRequest>,
+}
+
+/// One rule.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"ruleType": "MAX_AMOUNT", "operator": "LTE", "value": "200", "action": "ALLOW"}))]
+#[expect(dead_code, reason = "describes what `rule` accepts")]
+struct RuleRequest {
+    /// Its kind, such as `MAX_AMOUNT`.
+    rule_type: String,
+    /// How the value is compared, such as `LTE`.
+    operator: String,
+    /// What it is compared with: a text, or JSON where it has parts.
+    value: Anything,
+    /// `ALLOW` (the default), `DENY` or `REQUIRE_APPROVAL`.
+    #[schema(example = "ALLOW")]
+    action: Option<String>,
+}
 
 /// Reads a whole policy: `{name, description?, policyType?, priority?, isActive?, scope?, agentIds?, rules?}`.
 ///
@@ -56,6 +115,30 @@ pub struct PolicyPatch {
     active: Option<bool>,
     scope: Option<PolicyScope>,
     agents: Option<Vec<AgentId>>,
+}
+
+/// A change of a policy; what is not named stays as it is.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"isActive": false}))]
+#[expect(dead_code, reason = "describes what `PolicyPatch::read` accepts")]
+pub struct PolicyUpdateRequest {
+    /// For people.
+    #[schema(min_length = 1, max_length = 256)]
+    name: Option<String>,
+    /// For people.
+    description: Option<String>,
+    /// What kind of policy it is; `SPEND_LIMIT` unless said otherwise.
+    policy_type: Option<String>,
+    /// Higher is looked at first; 50 unless said otherwise.
+    #[schema(minimum = 0, maximum = 100)]
+    priority: Option<u8>,
+    /// Whether it is in force; `true` unless said otherwise.
+    is_active: Option<bool>,
+    /// `organization` for all agents, `assigned` for those in `agentIds`.
+    #[schema(example = "organization")]
+    scope: Option<String>,
+    /// The agents that it is for.
+    agent_ids: Option<Vec<AgentId>>,
 }
 
 impl PolicyPatch {
@@ -134,9 +217,10 @@ fn rule(object: &Object<'_>) -> Result<RuleSource, Refusal> {
 }
 
 /// A policy with the revision of the catalogue that wrote it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyBody<'a> {
+    #[schema(value_type = PolicyId)]
     id: String,
     name: &'a str,
     description: &'a str,
@@ -144,12 +228,13 @@ pub struct PolicyBody<'a> {
     priority: u8,
     is_active: bool,
     scope: &'static str,
+    #[schema(value_type = Vec<AgentId>)]
     agent_ids: Vec<String>,
     rules: Vec<RuleBody<'a>>,
     revision: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct RuleBody<'a> {
     rule_type: &'a str,

@@ -1,6 +1,7 @@
 //! `record`: payments that were made, one or many, in each of the shapes that clients send; and how each was booked.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::kernel::{
     Amount, AuthorizationId, Protocol,
@@ -39,6 +40,98 @@ impl RecordBody {
             (None, None) => RecordItem::read(object, None).map(RecordBody::Single),
         }
     }
+}
+
+/// Payments that were made: one at the top level, or many in a list.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum RecordRequest {
+    /// One payment.
+    Single(PaymentRequest),
+    /// Many, each good or bad on its own. Session and wallet may be named once beside the list.
+    Batch(BatchRequest),
+    /// The same under another name.
+    Payments(PaymentsRequest),
+}
+
+/// Many payments.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"batch": [
+    {"amount": 0.01, "recipientAddress": "0x...", "transactionHash": "0x1...", "resourceUrl": "https://api.example.com/v1"},
+    {"amount": 0.02, "recipientAddress": "0x...", "transactionHash": "0x2...", "resourceUrl": "https://api.example.com/v2"}]}))]
+#[expect(dead_code, reason = "describes what `RecordBody::read` accepts")]
+pub struct BatchRequest {
+    #[schema(min_items = 1, max_items = 1000)]
+    batch: Vec<PaymentRequest>,
+    session_id: Option<String>,
+    wallet_id: Option<String>,
+    /// As the header `Idempotency-Key`.
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
+}
+
+/// Many payments.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes what `RecordBody::read` accepts")]
+pub struct PaymentsRequest {
+    #[schema(min_items = 1, max_items = 1000)]
+    payments: Vec<PaymentRequest>,
+    session_id: Option<String>,
+    wallet_id: Option<String>,
+    /// As the header `Idempotency-Key`.
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
+}
+
+/// One payment that was made.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"amount": 0.05, "recipientAddress": "0xFacilitatorAddress",
+    "transactionHash": "0xabc123...", "resourceUrl": "https://api.example.com/data", "serviceDomain": "api.example.com"}))]
+#[expect(dead_code, reason = "describes what `RecordItem::read` accepts")]
+pub struct PaymentRequest {
+    /// What was paid. Above zero.
+    amount: Amount,
+    /// Who was paid.
+    #[schema(min_length = 1, max_length = 256)]
+    recipient_address: String,
+    /// The hold that it was paid from; without it, the gateway looks for the one that fits.
+    authorization_id: Option<AuthorizationId>,
+    /// The URL that was paid for.
+    resource_url: Option<String>,
+    /// The service; must agree with `resourceUrl` where both are named.
+    service_domain: Option<String>,
+    /// The client's name for the session.
+    session_id: Option<String>,
+    /// The wallet that paid.
+    wallet_id: Option<String>,
+    /// The rail's id of the payment: one that is reported twice is booked once.
+    payment_id: Option<String>,
+    /// The same as `paymentId`.
+    credential_id: Option<String>,
+    /// The settlement on its chain.
+    transaction_hash: Option<String>,
+    /// The same as `transactionHash`.
+    tx_hash: Option<String>,
+    /// The calls that one settlement pays for; their amounts add up to `amount`.
+    #[schema(min_items = 1, max_items = 1000)]
+    batch_items: Option<Vec<CallRequest>>,
+    /// As the header `Idempotency-Key`.
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
+}
+
+/// One call of a settlement.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"amount": 1.00, "resourceUrl": "https://api.service.com/stream?chunk=1", "credentialId": "cred_1"}))]
+#[expect(dead_code, reason = "describes what `RecordItem::read` accepts")]
+struct CallRequest {
+    /// What it cost.
+    amount: Amount,
+    /// The URL that was paid for.
+    resource_url: Option<String>,
+    /// The credential that paid for it.
+    credential_id: Option<String>,
 }
 
 /// One payment that was made.
@@ -140,7 +233,7 @@ fn calls(object: &Object<'_>, amount: Amount) -> Result<u32, Refusal> {
 }
 
 /// How one payment was booked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,6 +242,7 @@ pub struct ItemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     booking: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<AuthorizationId>)]
     authorization_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overage: Option<Money>,
@@ -192,7 +286,7 @@ fn booking_word(booking: Booking) -> &'static str {
 }
 
 /// The answer to a `record`: how many of what, and each payment; a single payment also at the top level.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordedBody<'a> {
     recorded: usize,

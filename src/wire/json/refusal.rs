@@ -1,6 +1,7 @@
 //! The one shape of every refusal: `{"error": {"code", "message", "field"?, "expected"?, "retryable"}}`.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     kernel::{Failure, policy::PolicyError},
@@ -123,14 +124,15 @@ fn camel_case(place: &str) -> String {
 }
 
 /// The body of a refusal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RefusalBody<'a> {
     error: RefusalDetail<'a>,
 }
 
 /// What a refusal says.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RefusalDetail<'a> {
+    #[schema(value_type = ErrorCode)]
     code: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Wallets as operators link them to agents.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::kernel::{Amount, outcome::WalletView, request::WalletSource};
 
@@ -27,6 +28,44 @@ pub struct WalletPatch {
     hours_start: Option<u8>,
     hours_end: Option<u8>,
     days: Option<u8>,
+}
+
+/// What is said about a wallet; what is not named stays as it is.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"walletId": "wal_123", "address": "0xAgentWallet", "chainId": "8453", "balance": 500, "spendLimitPerTx": 10, "spendLimitDaily": 100, "allowedDays": ["Mon", "Tue", "Wed", "Thu", "Fri"]}))]
+#[expect(dead_code, reason = "describes what `WalletPatch::read` accepts")]
+pub struct WalletRequest {
+    /// Which wallet. One is made up where a new wallet has no id.
+    wallet_id: Option<String>,
+    /// The same as `walletId`.
+    id: Option<String>,
+    /// Where it is on its chain.
+    address: Option<String>,
+    /// The chain, such as `8453`; a number is taken as its text.
+    chain_id: Option<String>,
+    /// Who keeps its keys: `PRIVY`, `SPONGE`, `SMART_CONTRACT` or `EXTERNAL`.
+    custody_type: Option<String>,
+    #[schema(pattern = "^(ACTIVE|FROZEN|ARCHIVED)$", example = "ACTIVE")]
+    status: Option<String>,
+    /// What it holds as of now.
+    balance: Option<Amount>,
+    /// The most that one payment may cost; zero blocks everything.
+    spend_limit_per_tx: Option<Amount>,
+    /// The most in a calendar day.
+    spend_limit_daily: Option<Amount>,
+    /// The most in a calendar week.
+    spend_limit_weekly: Option<Amount>,
+    /// The most in a calendar month.
+    spend_limit_monthly: Option<Amount>,
+    /// The hour at which payments may begin.
+    #[schema(minimum = 0, maximum = 24)]
+    allowed_hours_start: Option<u8>,
+    /// The hour at which payments end.
+    #[schema(minimum = 0, maximum = 24)]
+    allowed_hours_end: Option<u8>,
+    /// The days on which payments may happen, such as `Mon`.
+    #[schema(min_items = 1)]
+    allowed_days: Option<Vec<String>>,
 }
 
 impl WalletPatch {
@@ -134,7 +173,7 @@ fn days(object: &Object<'_>) -> Result<Option<u8>, Refusal> {
 }
 
 /// A wallet, as of now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WalletBody {
     wallet_id: String,
