@@ -84,7 +84,8 @@ impl Trial {
             | Event::Started { .. }
             | Event::Stopped
             | Event::Checkpoint(_)
-            | Event::By(..) => self.state.apply(now, &event),
+            | Event::By(..)
+            | Event::Webhook(_) => self.state.apply(now, &event),
             Event::SessionOpened(_) | Event::SessionNamed(..) => self.begin(event),
             Event::Approved(approved) => self.approved(now, approved),
             Event::Denied(denied) => self.denied(now, denied),

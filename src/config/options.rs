@@ -220,6 +220,7 @@ impl Checker<'_> {
             wallets_per_agent: count("maxima.wallets_per_agent", raw.wallets_per_agent)?,
             policies: count("maxima.policies", raw.policies)?,
             keys: count("maxima.keys", raw.keys)?,
+            webhooks: count("maxima.webhooks", raw.webhooks)?,
         })
     }
 

@@ -91,6 +91,7 @@ pub(super) struct RawMaxima {
     pub(super) finished_holds: u64,
     pub(super) operations: u64,
     pub(super) keys: u64,
+    pub(super) webhooks: u64,
     pub(super) open_holds_per_agent: u64,
     pub(super) services_per_agent: u64,
     pub(super) sessions_per_agent: u64,

@@ -54,6 +54,7 @@ pub(super) fn is_observed(event: &Event) -> bool {
         | Event::Started { .. }
         | Event::Stopped
         | Event::Checkpoint(_)
-        | Event::By(..) => false,
+        | Event::By(..)
+        | Event::Webhook(_) => false,
     }
 }

@@ -86,7 +86,8 @@ pub(super) fn write(event: &Event, context: &mut Context, bytes: &mut Vec<u8>) {
         | Event::Started { .. }
         | Event::Stopped
         | Event::Checkpoint(_)
-        | Event::By(..) => {
+        | Event::By(..)
+        | Event::Webhook(_) => {
             bincode::encode_into_std_write(event, bytes, ENCODING).expect("memory takes every event");
         }
     }

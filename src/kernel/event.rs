@@ -11,6 +11,7 @@ use super::{
     policy::PolicySource,
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
+    webhook::WebhookChange,
 };
 
 /// One fact about one shard.
@@ -81,6 +82,8 @@ pub enum Event {
     /// Who asked for what follows: so many events after this one. Without it, what happens to an agent is the agent's doing, or the
     /// gateway's own where time brings it about.
     By(Box<Actor>, u32),
+    /// A webhook is different, or how far it has been told.
+    Webhook(Box<WebhookChange>),
 }
 
 /// A hold was placed.

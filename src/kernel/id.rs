@@ -63,6 +63,10 @@ id! {
     PolicyId(u128), "pol_", 32
 }
 id! {
+    /// A webhook.
+    WebhookId(u128), "whk_", 32
+}
+id! {
     /// A credential: the first half of the hash of its secret, so it says nothing about the secret.
     KeyId(u64), "key_", 16
 }

@@ -20,13 +20,16 @@ pub mod request;
 pub mod state;
 pub mod time;
 mod violation;
+pub mod webhook;
 pub mod zone;
 
 pub use actor::{Actor, ActorKind};
 pub use amount::{Amount, AmountError};
 pub use event::Event;
 pub use facts::Facts;
-pub use id::{AgentId, AgentIndex, AuthorizationId, KeyId, NameId, OperationId, PolicyId, SessionNumber, ShardId};
+pub use id::{
+    AgentId, AgentIndex, AuthorizationId, KeyId, NameId, OperationId, PolicyId, SessionNumber, ShardId, WebhookId,
+};
 pub use name::{Name, NameError};
 pub use options::Options;
 pub use outcome::{Failure, Outcome};

@@ -71,6 +71,8 @@ pub struct Maxima {
     pub policies: u32,
     /// Credentials a shard.
     pub keys: u32,
+    /// Webhooks.
+    pub webhooks: u32,
 }
 
 impl Options {
@@ -119,6 +121,7 @@ impl Default for Maxima {
             wallets_per_agent: 16,
             policies: 1024,
             keys: 1 << 20,
+            webhooks: 64,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     policy::{PolicyError, PolicySource, RuleKind},
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
+    webhook::Webhook,
 };
 
 /// The answer to a request that could be carried out.
@@ -223,6 +224,9 @@ pub enum Failure {
     /// No such policy.
     #[error("no policy has this id")]
     UnknownPolicy,
+    /// No such webhook.
+    #[error("no webhook has this id")]
+    UnknownWebhook,
     /// The id was used for something else before.
     #[error("the id was used before with other content; choose a new id for a new request")]
     IdReused,
@@ -295,6 +299,8 @@ pub enum View {
     Policies(Vec<(PolicySource, u32)>),
     /// The shard.
     Shard(ShardView),
+    /// Webhooks, in the order of their ids.
+    Webhooks(Vec<Webhook>),
     /// What would be decided.
     Simulation(SimulationView),
 }

@@ -7,6 +7,7 @@ use super::{
     id::{AgentId, AgentIndex, AuthorizationId, KeyId, OperationId, PolicyId},
     options::Options,
     policy::PolicySource,
+    webhook::WebhookChange,
 };
 
 /// One request to one shard: about one of its agents, or about the shard itself.
@@ -48,6 +49,8 @@ pub enum Request<'a> {
     Read(Query<'a>),
     /// A change, with who asked for it: the journal says so beside what happened. Only one within.
     By(Box<Actor>, Box<Request<'a>>),
+    /// Describe a webhook, remove one, or keep how far it has been told; of the shard that keeps the catalogue.
+    Webhook(Box<WebhookChange>),
 }
 
 /// Asks for a hold of `amount` for one payment, or for the deposit of a session.
@@ -293,6 +296,8 @@ pub enum Query<'a> {
     },
     /// The policies in force.
     Policies,
+    /// The webhooks.
+    Webhooks,
     /// Counts, and the digest of the whole state where asked for (it reads everything).
     Shard {
         /// Whether to compute the digest.

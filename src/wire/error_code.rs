@@ -109,7 +109,8 @@ impl From<&Failure> for ErrorCode {
             | Failure::UnknownAuthorization
             | Failure::UnknownSession
             | Failure::UnknownKey
-            | Failure::UnknownPolicy => ErrorCode::NotFound,
+            | Failure::UnknownPolicy
+            | Failure::UnknownWebhook => ErrorCode::NotFound,
             Failure::IdReused => ErrorCode::IdempotencyConflict,
             Failure::AuthorizationOver(HoldStatus::Expired) => ErrorCode::Expired,
             Failure::AuthorizationOver(HoldStatus::Open | HoldStatus::Captured | HoldStatus::Voided) => {

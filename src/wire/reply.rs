@@ -465,6 +465,7 @@ impl From<View> for Reply {
             | View::Keys(_)
             | View::Agents(_)
             | View::Policies(_)
+            | View::Webhooks(_)
             | View::Simulation(_)
             | View::Shard(_) => Reply::from(&foreign()),
         }

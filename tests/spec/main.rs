@@ -16,4 +16,5 @@ mod shard;
 mod simulate;
 mod velocity;
 mod wallet;
+mod webhook;
 mod window;

@@ -17,6 +17,7 @@ mod refund;
 mod session;
 mod simulate;
 mod void;
+mod webhook;
 
 use super::{
     Actor, Event, Failure, Outcome, Request, Timestamp,
@@ -51,6 +52,7 @@ impl State {
             Request::RemovePolicy(id, revision) => self.remove_policy(*id, *revision, events),
             Request::SetOptions(options) => Ok(self.set_options(options, events)),
             Request::Read(query) => self.read(now, query).map(Outcome::View),
+            Request::Webhook(change) => self.change_webhook(change, events),
             Request::By(actor, asked) => self.decide_by(now, actor, asked, events),
         }
     }
@@ -112,6 +114,7 @@ impl State {
             Event::OptionsSet(options) => self.options_set(options),
             Event::Started { incarnation } => self.started(now, *incarnation),
             Event::Stopped => self.stopped(),
+            Event::Webhook(change) => self.webhook_changed(change),
             Event::Checkpoint(_) | Event::By(..) => {}
         }
     }

@@ -39,6 +39,7 @@ impl State {
             Query::Policies => {
                 View::Policies(self.policies().map(|(source, revision)| (source.clone(), revision)).collect())
             }
+            Query::Webhooks => View::Webhooks(self.webhooks.values().cloned().collect()),
             Query::Shard { digest } => View::Shard(ShardView {
                 agents: self.agents.len() as u64,
                 holds: u64::from(self.holds.open_count()),

@@ -15,7 +15,7 @@ use super::{
     holds::{Holds, OpenHolds},
     names::Names,
 };
-use crate::kernel::{Options, PolicyId, Timestamp, policy::PolicySource, request::KeySource};
+use crate::kernel::{Options, PolicyId, Timestamp, policy::PolicySource, request::KeySource, webhook::Webhook};
 
 /// Why bytes are not a state.
 #[derive(Debug, Error)]
@@ -39,6 +39,7 @@ struct Image {
     names: Vec<Box<str>>,
     policies: Vec<(PolicyId, u32, Option<PolicySource>)>,
     keys: Vec<KeySource>,
+    webhooks: Vec<Webhook>,
     agents: Agents,
     /// In the order of placement.
     open: Vec<Hold>,
@@ -59,6 +60,7 @@ struct Likeness<'a> {
     names: Vec<&'a str>,
     policies: Vec<(PolicyId, u32, Option<&'a PolicySource>)>,
     keys: Vec<&'a KeySource>,
+    webhooks: Vec<&'a Webhook>,
     agents: &'a Agents,
     open: Vec<&'a Hold>,
     finished: Vec<(Timestamp, &'a Hold)>,
@@ -98,6 +100,7 @@ impl State {
             names: self.names.iter().collect(),
             policies: self.catalogue.entries().map(|(id, entry)| (id, entry.revision, entry.source.as_ref())).collect(),
             keys: self.keys.values().collect(),
+            webhooks: self.webhooks.values().collect(),
             agents: &self.agents,
             open,
             finished: self.history.finished().map(|(at, slot)| (at, self.holds.at(slot))).collect(),
@@ -131,6 +134,7 @@ impl State {
             history: History::default(),
             catalogue: Catalogue::new(&image.options.default_policy),
             keys: image.keys.into_iter().map(|key| (key.id, key)).collect(),
+            webhooks: image.webhooks.into_iter().map(|webhook| (webhook.source.id, webhook)).collect(),
             deadlines: Deadlines::default(),
             options: image.options,
         };

@@ -16,10 +16,11 @@ use super::{
     window::{Weight, replace},
 };
 use crate::kernel::{
-    AgentId, AgentIndex, Amount, Failure, KeyId, OperationId, Options, SessionNumber, Timestamp,
+    AgentId, AgentIndex, Amount, Failure, KeyId, OperationId, Options, SessionNumber, Timestamp, WebhookId,
     outcome::HoldStatus,
     policy::{PolicySource, Program},
     request::KeySource,
+    webhook::Webhook,
 };
 
 /// Everything a shard remembers.
@@ -36,6 +37,7 @@ pub struct State {
     pub(crate) history: History,
     pub(crate) catalogue: Catalogue,
     pub(crate) keys: BTreeMap<KeyId, KeySource>,
+    pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
     pub(crate) deadlines: Deadlines,
 }
 
@@ -68,6 +70,7 @@ impl State {
             history: History::default(),
             catalogue,
             keys: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
             deadlines: Deadlines::default(),
         }
     }
@@ -114,6 +117,11 @@ impl State {
     /// All credentials that are not revoked.
     pub fn keys(&self) -> impl Iterator<Item = &KeySource> {
         self.keys.values()
+    }
+
+    /// All webhooks.
+    pub fn webhooks(&self) -> impl Iterator<Item = &Webhook> {
+        self.webhooks.values()
     }
 
     /// The policies in force, each with the revision that wrote it.

@@ -58,6 +58,10 @@ impl Need {
     pub const POLICY_CHANGES: Need = Need::operators(Scope::PoliciesWrite);
     /// The credentials of operators and platforms: whoever holds one can do more than its issuer, so this is a scope of its own.
     pub const GATEWAY_KEYS: Need = Need::operators(Scope::TeamWrite);
+    /// Seeing webhooks, and what they could not be told.
+    pub const WEBHOOKS: Need = Need::operators(Scope::AuditRead);
+    /// Writing webhooks: whoever does has every event sent to a place of their choice.
+    pub const WEBHOOK_CHANGES: Need = Need::operators(Scope::TeamWrite);
     /// The state of the whole gateway.
     pub const GATEWAY_STATUS: Need = Need::operators(Scope::AuditRead);
 
@@ -86,6 +90,7 @@ impl Need {
             Request::RevokeKey(_) => Need::GATEWAY_KEYS,
             Request::PutWallet(..) => Need::WALLET_CHANGES,
             Request::PutPolicy(..) | Request::RemovePolicy(..) | Request::SetOptions(_) => Need::POLICY_CHANGES,
+            Request::Webhook(_) => Need::WEBHOOK_CHANGES,
             Request::Read(query) => Need::of_query(query),
             Request::By(_, request) => Need::of(request),
         }
@@ -97,6 +102,7 @@ impl Need {
             Query::Budget(..) => Need::BUDGET,
             Query::Agent(_) | Query::Wallets(_) => Need::AGENT,
             Query::AgentKeys(_) | Query::Agents { .. } => Need::AGENT_LISTS,
+            Query::Webhooks => Need::WEBHOOKS,
             Query::Policies | Query::Simulate(..) => Need::POLICIES,
             Query::Shard { .. } => Need::GATEWAY_STATUS,
         }

@@ -101,6 +101,8 @@ impl Model {
                 Ok(Outcome::Done)
             }
             Request::Read(query) => self.read(query),
+            // Nothing that is decided depends on it, so the model does not keep it, and workloads do not ask for it.
+            Request::Webhook(_) => Ok(Outcome::Done),
             Request::By(_, request) => self.answer(request),
         }
     }

@@ -46,6 +46,7 @@ impl Model {
                 let sources = self.policies.iter().map(|policy| (policy.source.clone(), policy.revision));
                 View::Policies(sources.collect())
             }
+            Query::Webhooks => View::Webhooks(Vec::new()),
             Query::Shard { .. } => View::Shard(ShardView {
                 agents: self.agents.len() as u64,
                 holds: self.open_holds().count() as u64,

@@ -95,6 +95,7 @@ impl From<Failure> for Refusal {
             | Failure::UnknownSession
             | Failure::UnknownKey
             | Failure::UnknownPolicy
+            | Failure::UnknownWebhook
             | Failure::IdReused
             | Failure::AuthorizationOver(_)
             | Failure::Capacity { .. } => Refusal::new(code, message),
