@@ -9,7 +9,7 @@ use crate::kernel::{
     request::{Authorize, Intent, WalletSource},
 };
 
-use super::{FactsBody, Money, Object, Refusal, service_domain};
+use super::{FactsBody, FactsRequest, Money, Object, Refusal, service_domain};
 
 /// A `pre-authorize` that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct AuthorizeRequest {
     /// As the header `Idempotency-Key`.
     #[schema(min_length = 1, max_length = 256)]
     idempotency_key: Option<String>,
+    #[serde(flatten)]
+    facts: FactsRequest,
 }
 
 impl AuthorizeBody {

@@ -1,6 +1,8 @@
 //! What a body says of a payment beyond amount and payee, under the names that clients use. Facts stand in the body or in its `context`;
 //! where both have one, the body's counts.
 
+use utoipa::ToSchema;
+
 use crate::{
     kernel::{
         Amount, Duration, Facts, Timestamp,
@@ -15,6 +17,63 @@ const SCORE_EXPECTED: &str = "a number from 0 to 1, or over 1 and up to 100";
 const FAIRSCALE_EXPECTED: &str = "a number from 0 to 100";
 const CHAIN_EXPECTED: &str = "the id of a chain, such as 8453 or `eip155:8453`";
 const MOMENT_EXPECTED: &str = "seconds since 1970, or a moment such as `2026-11-25T12:00:00Z`";
+
+/// What is known of a payment beyond amount and payee. A rule that needs a fact which is not there denies.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes what `FactsBody::read` accepts")]
+pub struct FactsRequest {
+    /// What is bought, such as `API_PROVIDER`.
+    category: Option<String>,
+    /// The payee's country in two letters. Also `countryCode`.
+    country: Option<String>,
+    /// How much the payee is trusted: 0 to 1, or over 1 and up to 100.
+    #[schema(minimum = 0, maximum = 100)]
+    trust_score: Option<f64>,
+    /// 0 to 100.
+    #[schema(minimum = 0, maximum = 100)]
+    fairscale_score: Option<f64>,
+    /// What the caller thinks of the payee, such as `TRUSTED`. Also `trustLevel`.
+    counterparty_status: Option<String>,
+    /// The contract that is called. Also `contractAddress`.
+    target_contract_address: Option<String>,
+    /// The protocol that the contract belongs to.
+    contract_protocol: Option<String>,
+    /// The first four bytes of the call.
+    function_selector: Option<String>,
+    /// The HTTP method that is paid for. Also `httpMethod`.
+    method: Option<String>,
+    /// What a session is opened for.
+    session_intent: Option<String>,
+    /// The merchant category code. Also `merchantCategoryCode`.
+    mcc: Option<String>,
+    /// A code of four digits, or the category in words.
+    merchant_category: Option<String>,
+    merchant_name: Option<String>,
+    merchant_id: Option<String>,
+    /// What the payment is for.
+    purpose: Option<String>,
+    /// The chain, such as `8453` or `eip155:8453`; a number is taken as its text. Also `network`.
+    chain_id: Option<String>,
+    /// Who else gets a part of the amount.
+    splits: Option<Vec<SplitRequest>>,
+    /// Until when the payment can settle: seconds since 1970, or a moment such as `2026-11-25T12:00:00Z`. The hold lasts as long.
+    valid_before: Option<String>,
+    /// A place for facts that the body does not name itself.
+    #[schema(value_type = Option<Object>)]
+    context: Option<()>,
+}
+
+/// A part of a payment that goes to somebody else.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes what `FactsBody::read` accepts")]
+struct SplitRequest {
+    /// Who gets it. Also `recipient`.
+    recipient_address: String,
+    /// Above zero.
+    amount: Amount,
+}
 
 /// Facts that were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

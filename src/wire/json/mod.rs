@@ -20,7 +20,7 @@ mod wallet;
 pub use agent::{AgentBody, AgentPage, AgentRequest, AgentUpdateRequest, NewAgent, UpdateAgentBody, agent_status_word};
 pub use authorize::{AuthorizeBody, AuthorizeRequest, Decision, WalletSummary};
 pub use budget::{BudgetBody, ServicesBody};
-pub use facts::{FactsBody, moment};
+pub use facts::{FactsBody, FactsRequest, moment};
 pub use hold::{
     AmountRequest, AuthorizationBody, CaptureBody, CaptureRequest, CapturedBody, CloseSessionBody, CloseSessionRequest,
     ExtendBody, ExtendRequest, ExtendedBody, IncrementDecision, IncrementedBody, RefundedBody, SessionClosedBody,
