@@ -54,6 +54,7 @@ impl Shard {
             scope: PolicyScope::Organization,
             agents: Vec::new(),
             rules: Vec::new(),
+            approval: None,
         };
         let mut shard = Shard { state: State::new(Options::new(policy)), events: Vec::new() };
         for index in 0..AGENTS {

@@ -219,6 +219,7 @@ fn policy() -> PolicySource {
         scope: PolicyScope::Organization,
         agents: Vec::new(),
         rules: rules.collect(),
+        approval: None,
     }
 }
 

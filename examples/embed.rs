@@ -98,5 +98,6 @@ fn policy(rules: &[(&str, &str)]) -> PolicySource {
         scope: PolicyScope::Organization,
         agents: Vec::new(),
         rules: rules.iter().map(rule).collect(),
+        approval: None,
     }
 }

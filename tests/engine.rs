@@ -54,6 +54,7 @@ fn policy(id: u128, rules: &[(&str, &str)]) -> PolicySource {
         scope: PolicyScope::Organization,
         agents: Vec::new(),
         rules: rules.iter().map(rule).collect(),
+        approval: None,
     }
 }
 

@@ -143,6 +143,7 @@ fn options(random: &mut Random, grace: Duration) -> EngineOptions {
         scope: PolicyScope::Organization,
         agents: Vec::new(),
         rules: vec![rule],
+        approval: None,
     };
     let mut options = EngineOptions::new(policy);
     (options.shards, options.workers) = (2, 2);

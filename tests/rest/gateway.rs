@@ -201,6 +201,7 @@ fn default_policy() -> PolicySource {
         scope: PolicyScope::Organization,
         agents: Vec::new(),
         rules: vec![rule("MAX_AMOUNT", "100"), rule("DAILY_LIMIT", "500")],
+        approval: None,
     }
 }
 

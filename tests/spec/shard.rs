@@ -56,6 +56,7 @@ pub(crate) fn policy(rules: &[(&str, &str)]) -> PolicySource {
         scope: PolicyScope::Organization,
         agents: Vec::new(),
         rules: rules.iter().map(rule).collect(),
+        approval: None,
     }
 }
 

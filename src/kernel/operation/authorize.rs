@@ -84,12 +84,12 @@ impl State {
             enlarges: false,
         };
         let verdict = limits::check(agent, program, &self.options, &payment, now);
-        if let Some(first) = verdict.violations.first() {
+        if let Some(first) = verdict.first_refusal() {
             let session = join.session().map_or(SessionNumber::NONE, |session| session.number);
             let denied = Denied { agent: index, kind: first.kind, count: 1, amount: asked.amount, session };
             events.push(Event::Denied(denied));
             let policy_revision = self.catalogue.revision();
-            return Ok(Outcome::Denied(Denial { violations: verdict.violations, policy_revision }));
+            return Ok(Outcome::Denied(Denial { violations: verdict.refusals(), policy_revision }));
         }
         self.check_capacity(agent, &payment, &payee)?;
         Ok(Outcome::Approved(self.place(now, index, asked, &payee, &payment, &verdict, life, fingerprint, events)))

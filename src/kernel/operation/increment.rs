@@ -59,12 +59,12 @@ impl State {
             enlarges: true,
         };
         let verdict = limits::check(agent, self.program(agent), &self.options, &payment, now);
-        if let Some(first) = verdict.violations.first() {
+        if let Some(first) = verdict.first_refusal() {
             let denied =
                 Denied { agent: index, kind: first.kind, count: 1, amount: asked.amount, session: hold.session };
             events.push(Event::Denied(denied));
             let policy_revision = self.catalogue.revision();
-            return Ok(Outcome::Denied(Denial { violations: verdict.violations, policy_revision }));
+            return Ok(Outcome::Denied(Denial { violations: verdict.refusals(), policy_revision }));
         }
         events.push(Event::Increased(Increased {
             agent: index,

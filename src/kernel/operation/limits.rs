@@ -4,7 +4,7 @@ use crate::kernel::{
     Amount, Duration, Name, NameId, Protocol, Timestamp,
     options::Options,
     outcome::{AgentStatusCode, Measure, Violation, ViolationKind},
-    policy::{Program, Rule, ServiceWindow, SpendWindow},
+    policy::{ApprovalTerms, Program, Rule, ServiceWindow, SpendWindow},
     reason::{Reason, Reasons},
     request::AgentStatus,
     state::{
@@ -16,7 +16,7 @@ use crate::kernel::{
     },
 };
 
-use super::{join::Join, ordinary};
+use super::{asking::Question, join::Join, ordinary};
 
 /// A payment as the limits see it.
 pub(crate) struct Payment<'a> {
@@ -46,8 +46,29 @@ pub(crate) struct Payment<'a> {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<Violation>,
+    /// What a human must decide about; empty for nothing. Says nothing where there are violations, since those deny.
+    pub(crate) approvals: Vec<Violation>,
+    /// On which terms; absent where nobody is asked.
+    pub(crate) terms: Option<Box<ApprovalTerms>>,
     pub(crate) remaining: Option<Amount>,
     pub(crate) reasons: Reasons,
+}
+
+impl Verdict {
+    /// A payment that passes everything.
+    pub(crate) fn passed(remaining: Option<Amount>, reasons: Reasons) -> Verdict {
+        Verdict { violations: Vec::new(), approvals: Vec::new(), terms: None, remaining, reasons }
+    }
+
+    /// What stands against the payment where nobody can be asked.
+    pub(crate) fn refusals(self) -> Vec<Violation> {
+        if self.violations.is_empty() { self.approvals } else { self.violations }
+    }
+
+    /// The first of what stands against the payment where nobody can be asked.
+    pub(crate) fn first_refusal(&self) -> Option<&Violation> {
+        self.violations.first().or(self.approvals.first())
+    }
 }
 
 /// Checks a payment of `agent` against everything that limits it.
@@ -67,7 +88,7 @@ pub(crate) fn check(
 
 /// Asks every limit by itself.
 fn ask_all(agent: &Agent, program: &Program, options: &Options, payment: &Payment<'_>, now: Timestamp) -> Verdict {
-    let verdict = Verdict { violations: Vec::new(), remaining: None, reasons: Reasons::default() };
+    let verdict = Verdict::passed(None, Reasons::default());
     let mut check = Check { agent, payment, now, unknown: agent.unknown_amount(), verdict };
     check.status();
     let wallet = payment.wallet.and_then(|at| Some((agent.wallets.get(at)?, agent.wallet_windows(at))));
@@ -87,6 +108,7 @@ fn ask_all(agent: &Agent, program: &Program, options: &Options, payment: &Paymen
     if program.denies_all() {
         check.violate(ViolationKind::Unreadable, Measure::None, Measure::None);
     }
+    check.asking(program);
     check.verdict
 }
 
@@ -172,7 +194,7 @@ impl Check<'_> {
         }
         let (kind, reason) = (ViolationKind::Rule(rule.kind()), rule.reason());
         match rule {
-            Rule::MaxAmount { cap } => self.per_payment(kind, *cap, reason),
+            Rule::MaxAmount { cap } | Rule::ApprovalAbove { cap } => self.per_payment(kind, *cap, reason),
             Rule::MaxPerRequest { cap, .. } | Rule::PriceCeiling { cap, .. } => {
                 if !payment.is_deposit() {
                     self.per_payment(kind, *cap, reason);
@@ -210,6 +232,19 @@ impl Check<'_> {
                 }
             }
         }
+    }
+
+    fn asking(&mut self, program: &Program) {
+        if program.asking().is_empty() {
+            return;
+        }
+        let denied = self.verdict.violations.len();
+        let mut question = Question::default();
+        for asking in program.asking() {
+            self.rule(&asking.rule);
+            question.add(asking, self.verdict.violations.drain(denied..));
+        }
+        (self.verdict.approvals, self.verdict.terms) = question.finish();
     }
 
     fn session_budget(&mut self, kind: ViolationKind, cap: Amount, reason: Reason) {

@@ -1,6 +1,7 @@
 //! What can be done to a shard: one file an operation, its decision beside its application. This file only delegates.
 
 mod administration;
+mod asking;
 mod authorize;
 mod capture;
 mod extend;

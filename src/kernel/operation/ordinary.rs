@@ -51,7 +51,7 @@ pub(crate) fn pass(
         None if options.require_wallet || payment.wallet_named => return None,
         None => {}
     }
-    Some(Verdict { violations: Vec::new(), remaining: room.least, reasons })
+    Some(Verdict::passed(room.least, reasons))
 }
 
 fn fit_wallet(

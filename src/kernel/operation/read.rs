@@ -148,7 +148,7 @@ impl State {
         if let Some(deposit) = deposit {
             limits.push(money(ViolationKind::SessionDeposit, deposit, with_lost(used_in_session)));
         }
-        for rule in self.program(agent).rules().iter().filter(|rule| rule.applies().covers(protocol)) {
+        for rule in self.program(agent).all_rules().filter(|rule| rule.applies().covers(protocol)) {
             let kind = ViolationKind::Rule(rule.kind());
             match rule {
                 Rule::SessionBudget { cap, .. } => limits.push(money(kind, *cap, with_lost(used_in_session))),
@@ -172,7 +172,8 @@ impl State {
                     let used = Measure::Count(agent.calls(*period, now));
                     limits.push(LimitView { kind, limit: Measure::Count(u64::from(*max_count)), used });
                 }
-                Rule::MaxAmount { .. }
+                Rule::ApprovalAbove { .. }
+                | Rule::MaxAmount { .. }
                 | Rule::MaxPerRequest { .. }
                 | Rule::PriceCeiling { .. }
                 | Rule::AllowedCounterparties(_)

@@ -34,13 +34,16 @@ struct List {
 impl Caps {
     /// The caps that `rules` put on charges of `protocol`.
     #[must_use]
-    pub fn new(rules: &[Rule], protocol: Protocol) -> Caps {
+    pub fn new<'r>(rules: impl IntoIterator<Item = &'r Rule>, protocol: Protocol) -> Caps {
         let mut caps = Caps::default();
         let (mut recipients, mut services, mut calls) = (Vec::new(), Vec::new(), Vec::new());
-        for rule in rules.iter().filter(|rule| rule.applies().covers(protocol)) {
+        for rule in rules.into_iter().filter(|rule| rule.applies().covers(protocol)) {
             let list = |names: &NameSet, allows| List { names: names.clone(), allows };
             match rule {
-                Rule::MaxAmount { cap } | Rule::MaxPerRequest { cap, .. } | Rule::PriceCeiling { cap, .. } => {
+                Rule::MaxAmount { cap }
+                | Rule::MaxPerRequest { cap, .. }
+                | Rule::PriceCeiling { cap, .. }
+                | Rule::ApprovalAbove { cap } => {
                     tighten(&mut caps.payment, *cap);
                 }
                 Rule::AllowedCounterparties(names) => recipients.push(list(names, true)),

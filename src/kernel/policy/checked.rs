@@ -1,11 +1,11 @@
 //! Second stage: a policy that means something. What is not understood is refused here, when it is written; nothing is ignored.
 
 use super::{
-    PolicyError, PolicyScope, PolicySource, Rail, Rule, RuleKind, RuleSource, SpendWindow,
+    ApprovalTerms, PolicyError, PolicyScope, PolicySource, Rail, Rule, RuleKind, RuleSource, SpendWindow,
     operator::{Action, Operator, Shape},
     value::Value,
 };
-use crate::kernel::PolicyId;
+use crate::kernel::{Duration, PolicyId};
 
 /// The most rules of a policy.
 pub const RULES_MAX: usize = 64;
@@ -17,6 +17,10 @@ pub const NAME_BYTES_MAX: usize = 200;
 pub const DESCRIPTION_BYTES_MAX: usize = 2_000;
 /// The most bytes of all texts of a policy together.
 pub const SOURCE_BYTES_MAX: usize = 256 * 1024;
+/// The most credentials that may approve what a policy asks about.
+pub const APPROVERS_MAX: usize = 64;
+/// The longest that an approval may be waited for.
+pub const APPROVAL_TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The highest priority.
 pub const PRIORITY_MAX: u8 = 100;
 
@@ -49,6 +53,8 @@ pub struct CheckedPolicy {
     priority: u8,
     active: bool,
     rules: Box<[Rule]>,
+    asking: Box<[Rule]>,
+    approval: Option<ApprovalTerms>,
 }
 
 impl CheckedPolicy {
@@ -70,10 +76,22 @@ impl CheckedPolicy {
         self.active
     }
 
-    /// Its rules in the order in which they were written.
+    /// Its rules whose breach denies, in the order in which they were written.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// Its rules whose breach asks a human, in the order in which they were written.
+    #[must_use]
+    pub fn asking(&self) -> &[Rule] {
+        &self.asking
+    }
+
+    /// On which terms a human is asked, where it says.
+    #[must_use]
+    pub fn approval(&self) -> Option<&ApprovalTerms> {
+        self.approval.as_ref()
     }
 }
 
@@ -84,12 +102,19 @@ impl CheckedPolicy {
 pub fn check(source: &PolicySource) -> Result<CheckedPolicy, PolicyError> {
     check_sizes(source)?;
     check_head(source)?;
-    let rules = source.rules.iter().enumerate().map(|(index, rule)| check_rule(index, rule));
+    check_approval(source.approval.as_ref())?;
+    let (mut rules, mut asking) = (Vec::new(), Vec::new());
+    for (index, rule) in source.rules.iter().enumerate() {
+        let (rule, asks) = check_rule(index, rule)?;
+        if asks { asking.push(rule) } else { rules.push(rule) }
+    }
     Ok(CheckedPolicy {
         id: source.id,
         priority: source.priority,
         active: source.active,
-        rules: rules.collect::<Result<_, _>>()?,
+        rules: rules.into(),
+        asking: asking.into(),
+        approval: source.approval.clone(),
     })
 }
 
@@ -124,7 +149,30 @@ fn check_head(source: &PolicySource) -> Result<(), PolicyError> {
     Ok(())
 }
 
-fn check_rule(index: usize, source: &RuleSource) -> Result<Rule, PolicyError> {
+fn check_approval(terms: Option<&ApprovalTerms>) -> Result<(), PolicyError> {
+    let Some(terms) = terms else { return Ok(()) };
+    PolicyError::at_most("approval.approvers", terms.approvers.len(), APPROVERS_MAX, "entries")?;
+    let mut different = terms.approvers.clone();
+    different.sort_unstable();
+    different.dedup();
+    if different.len() < terms.approvers.len() {
+        return Err(PolicyError::invalid("approval.approvers", "one twice", "every approver once"));
+    }
+    let most = if terms.approvers.is_empty() { APPROVERS_MAX } else { terms.approvers.len() };
+    if terms.required == 0 || usize::from(terms.required) > most {
+        let expected = format!("a number from 1 to {most}, since there are no more who may approve");
+        return Err(PolicyError::invalid("approval.required", &terms.required.to_string(), expected));
+    }
+    if terms.timeout.is_some_and(|timeout| timeout < Duration::from_secs(1) || timeout > APPROVAL_TIMEOUT_MAX) {
+        let found = terms.timeout.map_or(0, Duration::as_secs).to_string();
+        let expected = format!("a number of seconds from 1 to {}", APPROVAL_TIMEOUT_MAX.as_secs());
+        return Err(PolicyError::invalid("approval.timeout", &found, expected));
+    }
+    Ok(())
+}
+
+/// The rule, and whether its breach asks a human.
+fn check_rule(index: usize, source: &RuleSource) -> Result<(Rule, bool), PolicyError> {
     let place = |field: &str| format!("rules[{index}].{field}");
     let kind = RuleKind::from_rule_type(&source.rule_type).filter(|kind| kind.is_run());
     let kind = kind.ok_or_else(|| unknown_type(place("rule_type"), &source.rule_type))?;
@@ -133,11 +181,12 @@ fn check_rule(index: usize, source: &RuleSource) -> Result<Rule, PolicyError> {
     let operator = Operator::parse(&source.operator).ok_or_else(|| {
         PolicyError::unsupported(place("operator"), &source.operator, shape.expected(), Operator::words())
     })?;
-    if shape.meaning(operator, action).is_none() || action == Action::RequireApproval {
+    if shape.meaning(operator, action).is_none() {
         let found = format!("{} with {}", source.operator.trim(), source.action.trim());
         return Err(PolicyError::invalid(place("operator"), &found, shape.expected()));
     }
-    read(kind, place("rule_type"), &Value::new(place("value"), &source.value))
+    let rule = read(kind, place("rule_type"), &Value::new(place("value"), &source.value))?;
+    Ok((rule, action == Action::RequireApproval))
 }
 
 fn unknown_type(place: String, word: &str) -> PolicyError {
@@ -152,7 +201,7 @@ fn unknown_action(place: String, word: &str) -> PolicyError {
 
 fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, PolicyError> {
     Ok(match kind {
-        RuleKind::MaxAmount => Rule::MaxAmount { cap: value.amount()? },
+        RuleKind::MaxAmount => Rule::MaxAmount { cap: value.single_amount()? },
         RuleKind::X402MaxPerRequest => Rule::MaxPerRequest { rail: Rail::X402, cap: value.amount()? },
         RuleKind::MppMaxPerRequest => Rule::MaxPerRequest { rail: Rail::Mpp, cap: value.amount()? },
         RuleKind::X402PriceCeiling => Rule::PriceCeiling { rail: Rail::X402, cap: value.amount()? },
@@ -180,6 +229,7 @@ fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, Policy
             let (period, max_count) = value.velocity()?;
             Rule::Velocity { period, max_count }
         }
+        RuleKind::RequireApprovalAbove => Rule::ApprovalAbove { cap: value.amount()? },
         RuleKind::RollingLimit
         | RuleKind::X402MaxPerEndpoint
         | RuleKind::MppMaxPerEndpoint
@@ -205,8 +255,7 @@ fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, Policy
         | RuleKind::CardAllowedMerchants
         | RuleKind::CardBlockedMerchants
         | RuleKind::Composite
-        | RuleKind::MppMaxSessionDeposit
-        | RuleKind::RequireApprovalAbove => return Err(unknown_type(place, kind.rule_type())),
+        | RuleKind::MppMaxSessionDeposit => return Err(unknown_type(place, kind.rule_type())),
     })
 }
 

@@ -7,6 +7,9 @@ use bincode::{
     error::{DecodeError, EncodeError},
 };
 
+/// Another word for [`RuleKind::MaxAmount`].
+const SINGLE_AMOUNT: &str = "SINGLE_AMOUNT";
+
 macro_rules! rule_kinds {
     ($($(#[$doc:meta])* $name:ident = $number:tt, $rule_type:literal => $violation_type:literal;)*) => {
         /// A rule type. Violations in decisions and in the journal name it by its number.
@@ -187,7 +190,6 @@ impl RuleKind {
                 | RuleKind::CardBlockedMerchants
                 | RuleKind::Composite
                 | RuleKind::MppMaxSessionDeposit
-                | RuleKind::RequireApprovalAbove
         )
     }
 
@@ -198,6 +200,9 @@ impl RuleKind {
     /// The rule type that a policy calls `word`, or `None` where there is no such rule type.
     #[must_use]
     pub fn from_rule_type(word: &str) -> Option<RuleKind> {
+        if word == SINGLE_AMOUNT {
+            return Some(RuleKind::MaxAmount);
+        }
         RuleKind::ALL.iter().copied().find(|kind| kind.rule_type() == word)
     }
 }
@@ -247,6 +252,7 @@ mod tests {
         for &kind in RuleKind::ALL {
             assert_eq!(RuleKind::from_rule_type(kind.rule_type()), Some(kind));
         }
+        assert_eq!(RuleKind::from_rule_type("SINGLE_AMOUNT"), Some(RuleKind::MaxAmount));
         for unknown in ["", "max_amount", "MAX_AMOUNT ", "X402_ALLOWED_FACILITATORS"] {
             assert_eq!(RuleKind::from_rule_type(unknown), None, "{unknown}");
         }

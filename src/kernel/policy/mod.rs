@@ -18,6 +18,6 @@ pub use checked::{CheckedPolicy, check};
 pub use error::PolicyError;
 pub use kind::RuleKind;
 pub use name_set::NameSet;
-pub use program::{PeriodSet, Program, compile};
+pub use program::{Asking, PeriodSet, Program, compile};
 pub use rule::{Applies, Rail, Rule, ServiceWindow, SpendWindow};
-pub use source::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource};
+pub use source::{ApprovalTerms, PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource};

@@ -1,16 +1,17 @@
 //! Third stage: what is run. All rules of all policies of an agent in one order, shared by the agents that have the same policies.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, sync::Arc};
 
 use bincode::{Decode, Encode};
 
-use super::{Caps, CheckedPolicy, Rule};
+use super::{ApprovalTerms, Caps, CheckedPolicy, Rule};
 use crate::kernel::{Amount, Duration, Period, PolicyId, Protocol};
 
 /// The rules that an agent's requests must pass, all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     rules: Box<[Rule]>,
+    asking: Box<[Asking]>,
     policies: Box<[(PolicyId, u32)]>,
     denies_all: bool,
     /// By protocol.
@@ -21,30 +22,57 @@ pub struct Program {
     session_duration_max: Option<Duration>,
 }
 
+/// A rule whose breach asks a human, and on which terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// The rule.
+    pub rule: Rule,
+    /// Where its policy stands among the active ones: 0 for the highest priority.
+    pub rank: usize,
+    /// What its policy says about approval; shared by the rules of a policy.
+    pub terms: Option<Arc<ApprovalTerms>>,
+    /// Whether an earlier one has the same rule, so that its violation is told already.
+    pub repeats: bool,
+}
+
 /// Joins policies, each with its version, into one program. Policies that are not active contribute nothing.
 ///
 /// Rules are ordered by [`RuleKind`](super::RuleKind), then by the priority of their policy (higher first), then by the
 /// policy's id, then as written; the order in which the policies are passed does not matter. Of rules that are equal in
 /// every respect the first is kept: they would cause equal violations, and to say the same thing twice tells nobody more.
-/// A rule that is merely weaker than another stays, since its violation is one more fact.
+/// A rule that is merely weaker than another stays, since its violation is one more fact. Rules that ask a human are all kept, in the same
+/// order, since each asks on the terms of its policy.
 pub fn compile<'a>(policies: impl IntoIterator<Item = (&'a CheckedPolicy, u32)>) -> Program {
     let mut active: Vec<_> = policies.into_iter().filter(|(policy, _)| policy.is_active()).collect();
     active.sort_by_key(|(policy, version)| (Reverse(policy.priority()), policy.id(), *version));
     let mut rules: Vec<&Rule> = active.iter().flat_map(|(policy, _)| policy.rules()).collect();
     rules.sort_by_key(|rule| rule.kind());
-    Program::new(without_repeats(&rules), active.iter().map(|(policy, version)| (policy.id(), *version)).collect())
+    let mut asking: Vec<Asking> =
+        active.iter().enumerate().flat_map(|(rank, (policy, _))| asked(rank, policy)).collect();
+    asking.sort_by_key(|asking| asking.rule.kind());
+    for later in 1..asking.len() {
+        let (earlier, rest) = asking.split_at_mut(later);
+        if let Some(asking) = rest.first_mut() {
+            let run = earlier.iter().rev().take_while(|earlier| earlier.rule.kind() == asking.rule.kind());
+            asking.repeats = run.into_iter().any(|earlier| earlier.rule == asking.rule);
+        }
+    }
+    let policies = active.iter().map(|(policy, version)| (policy.id(), *version)).collect();
+    Program::new(without_repeats(&rules), asking.into(), policies)
 }
 
 impl Program {
-    fn new(rules: Box<[Rule]>, policies: Box<[(PolicyId, u32)]>) -> Program {
+    fn new(rules: Box<[Rule]>, asking: Box<[Asking]>, policies: Box<[(PolicyId, u32)]>) -> Program {
+        let all = || rules.iter().chain(asking.iter().map(|asking| &asking.rule));
         Program {
             denies_all: false,
-            caps: Protocol::ALL.map(|protocol| Caps::new(&rules, protocol)),
-            velocity_periods: rules.iter().filter_map(velocity).map(|(period, _)| period).collect(),
-            smallest_amount_limit: rules.iter().filter_map(Rule::cumulative_cap).min(),
-            smallest_count_limit: rules.iter().filter_map(velocity).map(|(_, max_count)| max_count).min(),
+            caps: Protocol::ALL.map(|protocol| Caps::new(all(), protocol)),
+            velocity_periods: all().filter_map(velocity).map(|(period, _)| period).collect(),
+            smallest_amount_limit: all().filter_map(Rule::cumulative_cap).min(),
+            smallest_count_limit: all().filter_map(velocity).map(|(_, max_count)| max_count).min(),
             session_duration_max: rules.iter().filter_map(session_duration).min(),
             rules,
+            asking,
             policies,
         }
     }
@@ -52,7 +80,7 @@ impl Program {
     /// The program that approves nothing: for policies that this version cannot read (fail closed).
     #[must_use]
     pub fn deny_all() -> Program {
-        Program { denies_all: true, ..Program::new(Box::new([]), Box::new([])) }
+        Program { denies_all: true, ..Program::new(Box::new([]), Box::new([]), Box::new([])) }
     }
 
     /// Whether this is [`Program::deny_all`].
@@ -61,10 +89,21 @@ impl Program {
         self.denies_all
     }
 
-    /// The rules, in the order in which they run and their violations are listed.
+    /// The rules whose breach denies, in the order in which they run and their violations are listed.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The rules whose breach asks a human, in the same order.
+    #[must_use]
+    pub fn asking(&self) -> &[Asking] {
+        &self.asking
+    }
+
+    /// All rules, those whose breach denies first.
+    pub fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().chain(self.asking.iter().map(|asking| &asking.rule))
     }
 
     /// What the rules come to for ordinary charges over a rail.
@@ -102,6 +141,11 @@ impl Program {
     pub fn session_duration_max(&self) -> Option<Duration> {
         self.session_duration_max
     }
+}
+
+fn asked(rank: usize, policy: &CheckedPolicy) -> impl Iterator<Item = Asking> {
+    let terms = policy.approval().cloned().map(Arc::new);
+    policy.asking().iter().map(move |rule| Asking { rule: rule.clone(), rank, terms: terms.clone(), repeats: false })
 }
 
 /// Equal rules have one kind, and `sorted` has each kind in one run, so only the run's rules are compared.
@@ -177,9 +221,16 @@ mod tests {
     fn policy(id: u128, priority: u8, active: bool, rules: &[(&str, &str)]) -> CheckedPolicy {
         let rule = |(rule_type, value): &(&str, &str)| RuleSource {
             rule_type: (*rule_type).to_owned(),
-            operator: if rule_type.ends_with('S') && !rule_type.contains("MAX") { "IN_LIST" } else { "LTE" }.to_owned(),
+            operator: if *rule_type == "REQUIRE_APPROVAL_ABOVE" {
+                "GT"
+            } else if rule_type.ends_with('S') && !rule_type.contains("MAX") {
+                "IN_LIST"
+            } else {
+                "LTE"
+            }
+            .to_owned(),
             value: (*value).to_owned(),
-            action: "DENY".to_owned(),
+            action: if *rule_type == "REQUIRE_APPROVAL_ABOVE" { "REQUIRE_APPROVAL" } else { "DENY" }.to_owned(),
         };
         let source = PolicySource {
             id: PolicyId(id),
@@ -191,6 +242,7 @@ mod tests {
             scope: PolicyScope::Assigned,
             agents: Vec::new(),
             rules: rules.iter().map(rule).collect(),
+            approval: None,
         };
         check(&source).unwrap()
     }
@@ -213,9 +265,9 @@ mod tests {
     #[test]
     fn rules_stand_in_the_order_of_their_kinds_and_of_the_enum() {
         let program = compile([(&policy(1, 50, true, &one_of_each()), 1)]);
-        let kinds: Vec<RuleKind> = program.rules().iter().map(Rule::kind).collect();
+        let kinds: Vec<RuleKind> = program.all_rules().map(Rule::kind).collect();
         assert!(RuleKind::ALL.iter().filter(|kind| kind.is_run()).eq(&kinds), "{kinds:?}");
-        let variants: Vec<usize> = program.rules().iter().map(variant).collect();
+        let variants: Vec<usize> = program.all_rules().map(variant).collect();
         assert!(variants.is_sorted(), "{variants:?}");
     }
 
@@ -235,6 +287,7 @@ mod tests {
             Rule::BudgetCap { .. } => 11,
             Rule::MaxPerService { .. } => 12,
             Rule::Velocity { .. } => 13,
+            Rule::ApprovalAbove { .. } => 14,
         }
     }
 

@@ -92,6 +92,11 @@ pub enum Rule {
         /// The largest number that passes.
         max_count: u32,
     },
+    /// No payment is larger unless a human approves it.
+    ApprovalAbove {
+        /// The largest amount that passes.
+        cap: Amount,
+    },
 }
 
 impl Rule {
@@ -121,6 +126,7 @@ impl Rule {
             Rule::MaxPerService { rail: Rail::X402, .. } => RuleKind::X402MaxPerService,
             Rule::MaxPerService { rail: Rail::Mpp, .. } => RuleKind::MppMaxPerService,
             Rule::Velocity { .. } => RuleKind::VelocityLimit,
+            Rule::ApprovalAbove { .. } => RuleKind::RequireApprovalAbove,
         }
     }
 
@@ -133,7 +139,8 @@ impl Rule {
             | Rule::BlockedCounterparties(_)
             | Rule::WindowLimit { .. }
             | Rule::BudgetCap { .. }
-            | Rule::Velocity { .. } => Applies::All,
+            | Rule::Velocity { .. }
+            | Rule::ApprovalAbove { .. } => Applies::All,
             Rule::MaxPerRequest { rail, .. }
             | Rule::PriceCeiling { rail, .. }
             | Rule::AllowedServices { rail, .. }
@@ -148,7 +155,10 @@ impl Rule {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Rule::MaxAmount { .. } | Rule::MaxPerRequest { .. } | Rule::PriceCeiling { .. } => Reason::PaymentCap,
+            Rule::MaxAmount { .. }
+            | Rule::MaxPerRequest { .. }
+            | Rule::PriceCeiling { .. }
+            | Rule::ApprovalAbove { .. } => Reason::PaymentCap,
             Rule::AllowedCounterparties(_) | Rule::BlockedCounterparties(_) => Reason::RecipientAllowed,
             Rule::AllowedServices { .. } | Rule::BlockedServices { .. } => Reason::ServiceAllowed,
             Rule::SessionBudget { .. } => Reason::SessionBudget,
@@ -176,7 +186,8 @@ impl Rule {
             | Rule::BlockedServices { .. }
             | Rule::ConcurrentSessions { .. }
             | Rule::SessionDuration { .. }
-            | Rule::Velocity { .. } => None,
+            | Rule::Velocity { .. }
+            | Rule::ApprovalAbove { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::kernel::{AgentId, PolicyId};
+use crate::kernel::{AgentId, Duration, KeyId, PolicyId};
 
 /// A policy as written. [`check`](super::check) says whether it means anything.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -25,10 +25,30 @@ pub struct PolicySource {
     pub agents: Vec<AgentId>,
     /// All of them must pass.
     pub rules: Vec<RuleSource>,
+    /// Who decides what its rules want a human to decide; where absent one operator, whoever it is.
+    pub approval: Option<ApprovalTerms>,
 }
 
 /// The priority of a policy that states none.
 pub const PRIORITY_DEFAULT: u8 = 50;
+
+/// On which terms humans approve a payment.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ApprovalTerms {
+    /// How many must approve; at least 1.
+    pub required: u16,
+    /// The credentials of those who may; empty for every operator.
+    pub approvers: Vec<KeyId>,
+    /// How long there is for it, after which the payment is declined; the gateway's default where absent.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for ApprovalTerms {
+    /// One operator, whoever it is.
+    fn default() -> ApprovalTerms {
+        ApprovalTerms { required: 1, approvers: Vec::new(), timeout: None }
+    }
+}
 
 /// To whom a policy applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -48,6 +68,6 @@ pub struct RuleSource {
     pub operator: String,
     /// A plain text such as `500`, or JSON when it has parts.
     pub value: String,
-    /// `ALLOW` or `DENY`.
+    /// `ALLOW`, `DENY` or `REQUIRE_APPROVAL`.
     pub action: String,
 }

@@ -31,6 +31,15 @@ impl<'a> Value<'a> {
         Amount::parse(&text).map_err(|error| self.invalid(&format!("{EXPECTED}, but {error}")))
     }
 
+    /// An amount, or `{"amount":500}`.
+    pub(super) fn single_amount(&self) -> Result<Amount, PolicyError> {
+        if !self.text.starts_with('{') {
+            return self.amount();
+        }
+        let [amount] = self.members(["amount"], r#"a decimal amount such as `0.05`, or `{"amount":500}`"#)?;
+        self.part(".amount", &amount).amount()
+    }
+
     /// `3`, `"3"`.
     pub(super) fn count(&self) -> Result<u32, PolicyError> {
         let expected = format!("a whole number from 0 to {COUNT_MAX}");
@@ -157,7 +166,7 @@ impl<'a> Value<'a> {
 
     /// The members of a JSON object that has exactly these, each once: a member that is not understood, or said twice, is
     /// refused, since the operator meant something by it.
-    fn members(&self, keys: [&str; 2], expected: &str) -> Result<[Box<RawValue>; 2], PolicyError> {
+    fn members<const N: usize>(&self, keys: [&str; N], expected: &str) -> Result<[Box<RawValue>; N], PolicyError> {
         let mut members: BTreeMap<String, Box<RawValue>> =
             serde_json::from_str(self.text).map_err(|_| self.invalid(expected))?;
         if members.len() != member_count(self.text) {
@@ -166,8 +175,8 @@ impl<'a> Value<'a> {
         if let Some(unknown) = members.keys().find(|key| !keys.contains(&key.as_str())) {
             return Err(PolicyError::invalid(&self.place, unknown, format!("{expected} without other members")));
         }
-        let [first, second] = keys.map(|key| members.remove(key));
-        first.zip(second).map(|(first, second)| [first, second]).ok_or_else(|| self.invalid(expected))
+        let members: Option<Vec<_>> = keys.into_iter().map(|key| members.remove(key)).collect();
+        members.and_then(|members| members.try_into().ok()).ok_or_else(|| self.invalid(expected))
     }
 
     fn part<'p>(&self, within: &str, part: &'p RawValue) -> Value<'p> {

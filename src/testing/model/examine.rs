@@ -87,6 +87,11 @@ impl Model {
         if !inside {
             question.wallet_limits(&mut verdict);
         }
+        if verdict.violations.is_empty() {
+            // Nobody can be asked: what a human would have to decide is denied.
+            let asking = self.asking(agent);
+            asking.iter().for_each(|rule| question.rule(rule, inside, &mut verdict));
+        }
         verdict
     }
 }
@@ -153,7 +158,7 @@ impl Question<'_> {
             return;
         }
         match rule {
-            Rule::MaxAmount { cap } => verdict.cap(kind, *cap, self.whole),
+            Rule::MaxAmount { cap } | Rule::ApprovalAbove { cap } => verdict.cap(kind, *cap, self.whole),
             Rule::MaxPerRequest { cap, .. } | Rule::PriceCeiling { cap, .. } if !self.is_deposit() => {
                 verdict.cap(kind, *cap, self.whole);
             }

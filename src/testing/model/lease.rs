@@ -58,7 +58,7 @@ impl Model {
     /// Each period is counted from when a policy first asks for it.
     pub(super) fn begin_counting_calls(&mut self) {
         for agent in 0..self.agents.len() {
-            for rule in self.rules(agent).unwrap_or_default() {
+            for rule in self.all_rules(agent) {
                 if let Rule::Velocity { period, .. } = rule {
                     let agent = &mut self.agents[agent];
                     let index = Period::ALL.iter().position(|each| *each == period).expect("all periods are listed");
@@ -84,14 +84,14 @@ impl Model {
     }
 
     fn velocity_maxima(&self, agent: usize) -> impl Iterator<Item = u32> {
-        self.rules(agent).unwrap_or_default().into_iter().filter_map(|rule| match rule {
+        self.all_rules(agent).into_iter().filter_map(|rule| match rule {
             Rule::Velocity { max_count, .. } => Some(max_count),
             _ => None,
         })
     }
 
     fn cumulative_caps(&self, agent: usize) -> impl Iterator<Item = Amount> {
-        let rules = self.rules(agent).unwrap_or_default().into_iter().filter_map(|rule| match rule {
+        let rules = self.all_rules(agent).into_iter().filter_map(|rule| match rule {
             Rule::WindowLimit { window: SpendWindow::Day | SpendWindow::Week | SpendWindow::Month, cap }
             | Rule::BudgetCap { cap, .. }
             | Rule::SessionBudget { cap, .. }

@@ -118,6 +118,22 @@ impl Model {
 
     /// All rules of the agent in the order in which their violations are told, or nothing where one policy cannot be read.
     pub(super) fn rules(&self, agent: usize) -> Option<Vec<Rule>> {
+        self.rules_of(agent, CheckedPolicy::rules)
+    }
+
+    /// Its rules whose breach asks a human.
+    pub(super) fn asking(&self, agent: usize) -> Vec<Rule> {
+        self.rules_of(agent, CheckedPolicy::asking).unwrap_or_default()
+    }
+
+    /// Both.
+    pub(super) fn all_rules(&self, agent: usize) -> Vec<Rule> {
+        let mut rules = self.rules(agent).unwrap_or_default();
+        rules.extend(self.asking(agent));
+        rules
+    }
+
+    fn rules_of(&self, agent: usize, of: fn(&CheckedPolicy) -> &[Rule]) -> Option<Vec<Rule>> {
         let id = self.agents[agent].id;
         let concern = |policy: &&Policy| {
             let source = &policy.source;
@@ -131,7 +147,7 @@ impl Model {
             false => concerned.into_iter().map(|policy| &policy.checked).collect(),
         };
         let mut rules: Vec<Rule> = Vec::new();
-        for rule in checked.into_iter().filter(|policy| policy.is_active()).flat_map(CheckedPolicy::rules) {
+        for rule in checked.into_iter().filter(|policy| policy.is_active()).flat_map(of) {
             if !rules.contains(rule) {
                 rules.push(rule.clone());
             }

@@ -149,7 +149,7 @@ impl Model {
             let used = drawn + agent.unknown() + agent.unattributed;
             limits.push(money(ViolationKind::SessionDeposit, amount(deposit.amount), used));
         }
-        for rule in self.rules(index).unwrap_or_default() {
+        for rule in self.all_rules(index) {
             let kind = ViolationKind::Rule(rule.kind());
             if !rule.applies().covers(protocol) {
                 continue;

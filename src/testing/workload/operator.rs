@@ -121,6 +121,7 @@ fn source(workload: &mut Workload, id: PolicyId) -> PolicySource {
         scope: if everybody { PolicyScope::Organization } else { PolicyScope::Assigned },
         agents: if everybody { Vec::new() } else { agents },
         rules,
+        approval: None,
     }
 }
 
@@ -130,7 +131,8 @@ fn rule(workload: &mut Workload) -> RuleSource {
         |times: u64| Amount::from_micros(random.between(PAYMENT_MICROS, times * PAYMENT_MICROS)).to_string();
     let (one, few, many) = (payments(3), payments(20), payments(80));
     let period = random.pick(&["MINUTE", "HOUR", "DAY", "WEEK", "MONTH"]);
-    let (rule_type, value) = match random.below(27) {
+    let action = if random.chance(8) { "REQUIRE_APPROVAL" } else { "ALLOW" }.to_owned();
+    let (rule_type, value) = match random.below(28) {
         0 => ("MAX_AMOUNT", one),
         1 => ("X402_MAX_PER_REQUEST", one),
         2 => ("MPP_MAX_PER_REQUEST", one),
@@ -148,9 +150,13 @@ fn rule(workload: &mut Workload) -> RuleSource {
         19..21 => ("VELOCITY_LIMIT", format!(r#"{{"maxCount":{},"period":"{period}"}}"#, random.between(2, 60))),
         21 => ("MPP_MAX_PER_SERVICE", few),
         22 => ("BUDGET_CAP", format!(r#"{{"amount":"{many}","period":"WEEKLY"}}"#)),
+        23 => {
+            let [rule_type, operator, action] = ["REQUIRE_APPROVAL_ABOVE", "GT", "REQUIRE_APPROVAL"].map(str::to_owned);
+            return RuleSource { rule_type, operator, value: one, action };
+        }
         _ => return list(workload),
     };
-    RuleSource { rule_type: rule_type.to_owned(), operator: "LTE".to_owned(), value, action: "ALLOW".to_owned() }
+    RuleSource { rule_type: rule_type.to_owned(), operator: "LTE".to_owned(), value, action }
 }
 
 fn list(workload: &mut Workload) -> RuleSource {

@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::kernel::{
-    AgentId, PolicyId,
-    policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
+    AgentId, Duration, KeyId, PolicyId,
+    policy::{ApprovalTerms, PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
 };
 
 use super::{Anything, Object, Refusal, agent::name, key::agent_ids};
@@ -37,12 +37,30 @@ pub struct PolicyRequest {
     scope: Option<String>,
     /// The agents that it is for.
     agent_ids: Option<Vec<AgentId>>,
+    /// Who decides what its rules want a human to decide; one operator, whoever it is, unless said otherwise.
+    approval: Option<ApprovalRequest>,
     /// What it says. All of them must pass.
     #[schema(max_items = 1000)]
     rules: Option<Vec<RuleRequest>>,
     /// As the header `Idempotency-Key`.
     #[schema(min_length = 1, max_length = 256)]
     idempotency_key: Option<String>,
+}
+
+/// Who decides what the rules of a policy want a human to decide.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"requiredApprovals": 2, "specificApprovers": ["key_0000000000000001", "key_0000000000000002"], "timeoutSeconds": 300}))]
+#[expect(dead_code, reason = "describes what `approval` accepts")]
+struct ApprovalRequest {
+    /// How many must approve; one unless said otherwise.
+    #[schema(minimum = 1, maximum = 64)]
+    required_approvals: Option<u16>,
+    /// The keys of those who may; every operator unless said otherwise.
+    #[schema(max_items = 64)]
+    specific_approvers: Option<Vec<KeyId>>,
+    /// How long there is for it.
+    #[schema(minimum = 1, maximum = 604800)]
+    timeout_seconds: Option<u64>,
 }
 
 /// The rules that replace all rules of a policy.
@@ -71,7 +89,7 @@ struct RuleRequest {
     action: Option<String>,
 }
 
-/// Reads a whole policy: `{name, description?, policyType?, priority?, isActive?, scope?, agentIds?, rules?}`.
+/// Reads a whole policy: `{name, description?, policyType?, priority?, isActive?, scope?, agentIds?, approval?, rules?}`.
 ///
 /// # Errors
 /// A [`Refusal`] that names the first field that is wrong.
@@ -88,6 +106,7 @@ pub fn read_policy(object: &Object<'_>, id: PolicyId) -> Result<PolicySource, Re
         scope: PolicyScope::Organization,
         agents: Vec::new(),
         rules: Vec::new(),
+        approval: None,
     };
     let mut source = patch.apply(blank);
     if let Some(rules) = rules(object)? {
@@ -115,6 +134,7 @@ pub struct PolicyPatch {
     active: Option<bool>,
     scope: Option<PolicyScope>,
     agents: Option<Vec<AgentId>>,
+    approval: Option<ApprovalTerms>,
 }
 
 /// A change of a policy; what is not named stays as it is.
@@ -139,6 +159,8 @@ pub struct PolicyUpdateRequest {
     scope: Option<String>,
     /// The agents that it is for.
     agent_ids: Option<Vec<AgentId>>,
+    /// Who decides what its rules want a human to decide.
+    approval: Option<ApprovalRequest>,
 }
 
 impl PolicyPatch {
@@ -155,6 +177,7 @@ impl PolicyPatch {
             active: object.flag("isActive")?,
             scope: scope(object)?,
             agents: agent_ids(object)?,
+            approval: approval(object)?,
         })
     }
 
@@ -173,6 +196,7 @@ impl PolicyPatch {
             scope,
             agents: self.agents.unwrap_or(policy.agents),
             rules: policy.rules,
+            approval: self.approval.or(policy.approval),
         }
     }
 }
@@ -191,6 +215,26 @@ fn scope(object: &Object<'_>) -> Result<Option<PolicyScope>, Refusal> {
         Some("assigned") => Ok(Some(PolicyScope::Assigned)),
         Some(_) => Err(Refusal::invalid(object.place("scope"), "is not known", "`organization` or `assigned`")),
     }
+}
+
+/// `{requiredApprovals?, specificApprovers?, timeoutSeconds?}`.
+fn approval(object: &Object<'_>) -> Result<Option<ApprovalTerms>, Refusal> {
+    let Some(terms) = object.object("approval")? else { return Ok(None) };
+    let expected = "a whole number from 1 to 64";
+    let required = match terms.whole("requiredApprovals", expected)? {
+        None => 1,
+        Some(count) => u16::try_from(count)
+            .map_err(|_| Refusal::invalid(terms.place("requiredApprovals"), "is out of range", expected))?,
+    };
+    let approver = |(index, text): (usize, &String)| {
+        let expected = "the ids of keys, such as `key_` and 16 hexadecimal digits";
+        let place = || terms.place(&format!("specificApprovers[{index}]"));
+        text.parse::<KeyId>().map_err(|_| Refusal::invalid(place(), "is no key's id", expected))
+    };
+    let approvers = terms.texts("specificApprovers")?.unwrap_or_default();
+    let approvers = approvers.iter().enumerate().map(approver).collect::<Result<_, _>>()?;
+    let timeout = terms.whole("timeoutSeconds", "a whole number of seconds")?.map(Duration::from_secs);
+    Ok(Some(ApprovalTerms { required, approvers, timeout }))
 }
 
 fn rules(object: &Object<'_>) -> Result<Option<Vec<RuleSource>>, Refusal> {
@@ -230,8 +274,20 @@ pub struct PolicyBody<'a> {
     scope: &'static str,
     #[schema(value_type = Vec<AgentId>)]
     agent_ids: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<ApprovalBody>,
     rules: Vec<RuleBody<'a>>,
     revision: u32,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ApprovalBody {
+    required_approvals: u16,
+    #[schema(value_type = Vec<KeyId>)]
+    specific_approvers: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_seconds: Option<u64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -265,6 +321,11 @@ impl<'a> PolicyBody<'a> {
                 PolicyScope::Assigned => "assigned",
             },
             agent_ids: source.agents.iter().map(AgentId::to_string).collect(),
+            approval: source.approval.as_ref().map(|terms| ApprovalBody {
+                required_approvals: terms.required,
+                specific_approvers: terms.approvers.iter().map(KeyId::to_string).collect(),
+                timeout_seconds: terms.timeout.map(Duration::as_secs),
+            }),
             rules: source.rules.iter().map(rule).collect(),
             revision,
         }
@@ -284,7 +345,9 @@ mod tests {
     #[test]
     fn a_policy_is_read_and_printed_back() {
         let source = read(
-            r#"{"name":"machine","policyType":"X402_CONTROLS","priority":70,"rules":[
+            r#"{"name":"machine","policyType":"X402_CONTROLS","priority":70,
+                "approval":{"requiredApprovals":2,"specificApprovers":["key_0000000000000001","key_0000000000000002"],"timeoutSeconds":300},
+                "rules":[
                 {"ruleType":"X402_PRICE_CEILING","operator":"LTE","value":"0.01","action":"ALLOW"},
                 {"ruleType":"VELOCITY_LIMIT","operator":"LTE","value":{"maxCount":10,"period":"HOUR"}},
                 {"ruleType":"X402_ALLOWED_SERVICES","operator":"IN_LIST","value":["api.example.com"]},
@@ -294,6 +357,9 @@ mod tests {
         let values: Vec<&str> = source.rules.iter().map(|rule| rule.value.as_str()).collect();
         assert_eq!(values, ["0.01", r#"{"maxCount":10,"period":"HOUR"}"#, r#"["api.example.com"]"#, "500"]);
         assert_eq!((source.scope, source.priority, source.active), (PolicyScope::Organization, 70, true));
+        let approvers = vec![KeyId(1), KeyId(2)];
+        let terms = ApprovalTerms { required: 2, approvers, timeout: Some(Duration::from_secs(300)) };
+        assert_eq!(source.approval, Some(terms));
         let printed = print(&PolicyBody::of(&source, 3));
         assert!(printed.contains(r#""value":"[\"api.example.com\"]","action":"ALLOW""#), "{printed}");
         assert_eq!(read(&printed), Ok(source));
@@ -317,6 +383,10 @@ mod tests {
             (r#"{"name":"x","scope":"team"}"#, "scope"),
             (r#"{"name":"x","isActive":"yes"}"#, "isActive"),
             (r#"{"name":"x","agentIds":["bob"]}"#, "agentIds[0]"),
+            (r#"{"name":"x","approval":2}"#, "approval"),
+            (r#"{"name":"x","approval":{"requiredApprovals":70000}}"#, "approval.requiredApprovals"),
+            (r#"{"name":"x","approval":{"specificApprovers":["bob"]}}"#, "approval.specificApprovers[0]"),
+            (r#"{"name":"x","approval":{"timeoutSeconds":"soon"}}"#, "approval.timeoutSeconds"),
             (r#"{"name":"x","rules":{}}"#, "rules"),
             (r#"{"name":"x","rules":[1]}"#, "rules[0]"),
             (r#"{"name":"x","rules":[{"operator":"LTE","value":"1"}]}"#, "rules[0].ruleType"),

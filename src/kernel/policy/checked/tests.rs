@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::kernel::{
-    AgentId, Amount, Duration, Name, Period,
+    AgentId, Amount, Duration, KeyId, Name, Period,
     policy::{NameSet, ServiceWindow},
 };
 
@@ -17,6 +17,7 @@ fn policy(rules: Vec<RuleSource>) -> PolicySource {
         scope: PolicyScope::Assigned,
         agents: Vec::new(),
         rules,
+        approval: None,
     }
 }
 
@@ -104,12 +105,24 @@ fn amounts_have_many_spellings_and_are_exact() {
         let expected = Ok(Rule::MaxAmount { cap: micros(100_000) });
         assert_eq!(rule_of(rule("MAX_AMOUNT", "LTE", value, "ALLOW")), expected, "{value}");
     }
-    for value in
-        ["", "abc", "-1", "NaN", "null", "true", "1e400", "0.0000001", "$5", "1,000", "[5]", r#"{"amount":5}"#, "\"5"]
-    {
+    for value in [
+        "",
+        "abc",
+        "-1",
+        "NaN",
+        "null",
+        "true",
+        "1e400",
+        "0.0000001",
+        "$5",
+        "1,000",
+        "[5]",
+        r#"{"amount":5,"amount":6}"#,
+        "\"5",
+    ] {
         let error = rule_of(rule("MAX_AMOUNT", "LTE", value, "ALLOW")).unwrap_err();
         assert!(error.starts_with("`rules[0].value`: found `"), "{value}: {error}");
-        assert!(error.contains("expected a decimal amount such as `0.05`"), "{value}: {error}");
+        assert!(error.contains("a decimal amount such as `0.05`"), "{value}: {error}");
     }
 }
 
@@ -146,7 +159,8 @@ fn operators_and_actions_that_do_not_fit_are_refused() {
         ("ALLOWED_COUNTERPARTIES", "NOT_IN_LIST", "ALLOW", "`NOT_IN_LIST with ALLOW`, expected `IN_LIST` with"),
         ("BLOCKED_COUNTERPARTIES", "NOT_IN_LIST", "DENY", "`NOT_IN_LIST with DENY`, expected `IN_LIST` with"),
         ("BLOCKED_COUNTERPARTIES", "LTE", "DENY", "`LTE with DENY`"),
-        ("MAX_AMOUNT", "LTE", "REQUIRE_APPROVAL", "`rules[0].operator`: found `LTE with REQUIRE_APPROVAL`"),
+        ("REQUIRE_APPROVAL_ABOVE", "GT", "DENY", "found `GT with DENY`, expected `GT` with `REQUIRE_APPROVAL`"),
+        ("REQUIRE_APPROVAL_ABOVE", "LTE", "REQUIRE_APPROVAL", "found `LTE with REQUIRE_APPROVAL`"),
         ("MAX_AMOUNT", "LTE", "ALLOWS", "`rules[0].action`: `ALLOWS` is not supported; expected `ALLOW`, `DENY` or"),
         ("MAX_AMOUNT", "LTE", "", "`rules[0].action`"),
         ("MAX_AMMOUNT", "LTE", "ALLOW", "`MAX_AMMOUNT` is not supported"),
@@ -278,6 +292,50 @@ fn a_colon_within_a_text_is_not_a_member() {
     let value = r#"{"max\u0043ount":"1","period":"HO\"UR:"}"#;
     let error = rule_of(rule("VELOCITY_LIMIT", "LTE", value, "ALLOW")).unwrap_err();
     assert!(error.contains("`rules[0].value.period`"), "{error}");
+}
+
+#[test]
+fn rules_that_ask_stand_apart_from_those_that_deny() {
+    let rules = vec![
+        rule("MAX_AMOUNT", "LTE", "9", "REQUIRE_APPROVAL"),
+        rule("MAX_AMOUNT", "LTE", "20", "DENY"),
+        rule("SINGLE_AMOUNT", "GREATER_THAN", r#"{"amount":8}"#, "REQUIRE_APPROVAL"),
+        rule("REQUIRE_APPROVAL_ABOVE", "GT", "7", "REQUIRE_APPROVAL"),
+    ];
+    let checked = check(&policy(rules)).unwrap();
+    let cap = |units| Rule::MaxAmount { cap: Amount::from_units(units) };
+    assert_eq!(checked.rules(), [cap(20)]);
+    assert_eq!(checked.asking(), [cap(9), cap(8), Rule::ApprovalAbove { cap: Amount::from_units(7) }]);
+}
+
+#[test]
+fn terms_of_approval_are_checked() {
+    let checked = |required, approvers: &[u64], seconds: Option<u64>| {
+        let terms = ApprovalTerms {
+            required,
+            approvers: approvers.iter().map(|key| KeyId(*key)).collect(),
+            timeout: seconds.map(Duration::from_secs),
+        };
+        let source = PolicySource { approval: Some(terms), ..policy(Vec::new()) };
+        check(&source).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let many: Vec<u64> = (0..64).collect();
+    let seven_days = Some(7 * 24 * 3600);
+    assert_eq!(checked(1, &[], None), Ok(()));
+    assert_eq!(checked(64, &[], seven_days), Ok(()));
+    assert_eq!(checked(64, &many, Some(1)), Ok(()));
+    for (required, approvers, seconds, expected) in [
+        (0, &[][..], None, "`approval.required`: found `0`, expected a number from 1 to 64"),
+        (65, &[], None, "`approval.required`: found `65`"),
+        (3, &[1, 2], None, "expected a number from 1 to 2"),
+        (1, &[1, 1], None, "`approval.approvers`: found `one twice`"),
+        (1, &(0..65).collect::<Vec<_>>(), None, "`approval.approvers` has 65 entries, at most 64"),
+        (1, &[], Some(0), "`approval.timeout`: found `0`, expected a number of seconds from 1 to 604800"),
+        (1, &[], Some(604_801), "`approval.timeout`: found `604801`"),
+    ] {
+        let error = checked(required, approvers, seconds).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 #[test]
