@@ -85,7 +85,8 @@ impl Trial {
             | Event::Stopped
             | Event::Checkpoint(_)
             | Event::By(..)
-            | Event::Webhook(_) => self.state.apply(now, &event),
+            | Event::Webhook(_)
+            | Event::Before(_) => self.state.apply(now, &event),
             Event::SessionOpened(_) | Event::SessionNamed(..) => self.begin(event),
             Event::Approved(approved) => self.approved(now, approved),
             Event::Denied(denied) => self.denied(now, denied),

@@ -55,6 +55,7 @@ pub(super) fn is_observed(event: &Event) -> bool {
         | Event::Stopped
         | Event::Checkpoint(_)
         | Event::By(..)
-        | Event::Webhook(_) => false,
+        | Event::Webhook(_)
+        | Event::Before(_) => false,
     }
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     journal::{COMMIT_BYTES_MAX, CommitError, Group, Journal, Position, Replayed, Store, StoreError, codec::Section},
     kernel::{
-        self, Event, PolicyId, ShardId, State, Timestamp,
+        self, Event, Former, PolicyId, ShardId, State, Timestamp,
         policy::{PolicyError, check},
         state::catalogue::Entry,
     },
@@ -181,6 +181,9 @@ impl Boot<'_> {
         self.fire_due();
         self.happen(&Event::Started { incarnation: self.state.incarnation().saturating_add(1) });
         if is_new || self.state.options() != options {
+            if !is_new {
+                self.happen(&Event::Before(Box::new(Former::Options(Box::new(self.state.options().clone())))));
+            }
             self.happen(&Event::OptionsSet(Box::new(options.clone())));
         }
         for event in missed_by(self.state, catalogue) {

@@ -87,7 +87,8 @@ pub(super) fn write(event: &Event, context: &mut Context, bytes: &mut Vec<u8>) {
         | Event::Stopped
         | Event::Checkpoint(_)
         | Event::By(..)
-        | Event::Webhook(_) => {
+        | Event::Webhook(_)
+        | Event::Before(_) => {
             bincode::encode_into_std_write(event, bytes, ENCODING).expect("memory takes every event");
         }
     }

@@ -4,7 +4,7 @@
 use bincode::{Decode, Encode};
 
 use super::{
-    Actor, Amount, Duration, Protocol, Timestamp,
+    Actor, Amount, Duration, Former, Protocol, Timestamp,
     id::{AgentId, AgentIndex, AuthorizationId, KeyId, NameId, OperationId, PolicyId, SessionNumber},
     options::Options,
     outcome::{Booking, ViolationKind},
@@ -84,6 +84,8 @@ pub enum Event {
     By(Box<Actor>, u32),
     /// A webhook is different, or how far it has been told.
     Webhook(Box<WebhookChange>),
+    /// What the change that follows replaces or removes.
+    Before(Box<Former>),
 }
 
 /// A hold was placed.

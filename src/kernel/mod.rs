@@ -8,6 +8,7 @@ mod actor;
 pub mod amount;
 pub mod event;
 pub mod facts;
+mod former;
 pub mod id;
 pub mod name;
 mod operation;
@@ -27,6 +28,7 @@ pub use actor::{Actor, ActorKind};
 pub use amount::{Amount, AmountError};
 pub use event::Event;
 pub use facts::Facts;
+pub use former::Former;
 pub use id::{
     AgentId, AgentIndex, AuthorizationId, KeyId, NameId, OperationId, PolicyId, SessionNumber, ShardId, WebhookId,
 };

@@ -23,7 +23,7 @@ pub const DEAD_LETTERS_MAX: usize = 1000;
 pub struct EventPlace {
     /// The shard that it happened to.
     pub shard: ShardId,
-    /// The record that made it durable: the last one of its group.
+    /// The first record of the group that holds it.
     pub sequence: u64,
     /// Its place among the events of the group, from 0.
     pub index: u32,

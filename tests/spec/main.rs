@@ -1,6 +1,7 @@
 //! The rules of `docs/SEMANTICS.md`, one table an area, each limit at its exact boundary.
 #![expect(clippy::unwrap_used, reason = "a table that cannot be run fails")]
 
+mod actor;
 mod asking;
 mod authorize;
 mod change;

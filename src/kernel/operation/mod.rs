@@ -58,7 +58,7 @@ impl State {
         }
     }
 
-    /// Decides a change and says who asked for it, if anything happened.
+    /// Decides a change and says who asked for it and what was there before, if anything happened.
     fn decide_by(
         &self,
         now: Timestamp,
@@ -71,8 +71,11 @@ impl State {
         }
         let place = events.len();
         let outcome = self.decide(now, asked, events)?;
-        let count = events.len() - place;
-        if count > 0 {
+        if events.len() > place {
+            if let Some(former) = self.former(asked) {
+                events.insert(place, Event::Before(Box::new(former)));
+            }
+            let count = events.len() - place;
             events.insert(place, Event::By(Box::new(actor.clone()), count as u32));
         }
         Ok(outcome)
@@ -116,7 +119,7 @@ impl State {
             Event::Started { incarnation } => self.started(now, *incarnation),
             Event::Stopped => self.stopped(),
             Event::Webhook(change) => self.webhook_changed(change),
-            Event::Checkpoint(_) | Event::By(..) => {}
+            Event::Checkpoint(_) | Event::By(..) | Event::Before(_) => {}
         }
     }
 }

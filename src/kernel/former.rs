@@ -1,0 +1,74 @@
+//! What was there before a change of an operator: the journal says both, so that its history can be told from any place on.
+
+use bincode::{Decode, Encode};
+
+use super::{
+    Amount, Options,
+    id::AgentIndex,
+    policy::PolicySource,
+    request::{AgentStatus, KeySource, Request, WalletSource},
+    state::State,
+    webhook::{WebhookChange, WebhookSource},
+};
+
+/// What a change replaces or removes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Former {
+    /// An agent: whether it might pay, its name, and its own lease.
+    Agent(AgentIndex, AgentStatus, Box<str>, Option<Amount>),
+    /// A wallet of an agent.
+    Wallet(AgentIndex, Box<WalletSource>),
+    /// A credential.
+    Key(Box<KeySource>),
+    /// A policy.
+    Policy(Box<PolicySource>),
+    /// The options.
+    Options(Box<Options>),
+    /// A webhook.
+    Webhook(Box<WebhookSource>),
+}
+
+impl State {
+    /// What a request would replace or remove; nothing where it makes something new, or is about payments.
+    pub(crate) fn former(&self, request: &Request<'_>) -> Option<Former> {
+        match request {
+            Request::UpdateAgent(index, _) => {
+                let agent = self.agents.get(*index)?;
+                Some(Former::Agent(*index, agent.status, agent.name().into(), agent.own_lease))
+            }
+            Request::PutWallet(index, wallet) => {
+                let wallet = self.agents.get(*index)?.wallets.iter().find(|known| known.id() == wallet.id)?;
+                Some(Former::Wallet(*index, Box::new(wallet.source())))
+            }
+            Request::RevokeKey(id) => self.keys.get(id).map(|key| Former::Key(Box::new(key.clone()))),
+            Request::PutPolicy(source, _) => self.former_policy(source.id),
+            Request::RemovePolicy(id, _) => self.former_policy(*id),
+            Request::SetOptions(_) => Some(Former::Options(Box::new(self.options.clone()))),
+            Request::Webhook(change) => {
+                let id = match &**change {
+                    WebhookChange::Put(source, _) => source.id,
+                    WebhookChange::Remove(id) => *id,
+                    WebhookChange::Told(..) | WebhookChange::Buried(..) | WebhookChange::Revived(..) => return None,
+                };
+                self.webhooks.get(&id).map(|webhook| Former::Webhook(Box::new(webhook.source.clone())))
+            }
+            Request::Authorize(..)
+            | Request::Capture(..)
+            | Request::Void(..)
+            | Request::Extend(..)
+            | Request::Increment(..)
+            | Request::Refund(..)
+            | Request::Record(..)
+            | Request::CloseSession(..)
+            | Request::CreateAgent(_)
+            | Request::IssueKey(_)
+            | Request::Read(_)
+            | Request::By(..) => None,
+        }
+    }
+
+    fn former_policy(&self, id: super::PolicyId) -> Option<Former> {
+        let (source, _) = self.policies().find(|(policy, _)| policy.id == id)?;
+        Some(Former::Policy(Box::new(source.clone())))
+    }
+}
