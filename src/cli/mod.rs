@@ -4,6 +4,7 @@
 
 mod agent;
 mod authorize;
+mod backtest;
 mod capture;
 mod command;
 mod completions;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     CliError,
     agent::rows,
+    backtest,
     exit::{SUCCESS, USAGE},
     output::{Column, Output, print, table},
     rest::GatewayArgs,
@@ -44,6 +45,20 @@ pub(super) enum PolicyCommand {
     Remove(ShowArgs),
     /// Check a file without a gateway
     Check(CheckArgs),
+    /// Judge the payments of the past by the policy of a file: what would it have denied?
+    Backtest(BacktestArgs),
+}
+
+/// Which file to judge the past by, and which past.
+#[derive(Args, Debug)]
+pub(super) struct BacktestArgs {
+    /// A policy in TOML; it takes the place of the policy of the same id
+    file: PathBuf,
+    /// From when on: `7d`, `12h` or `30m` ago, or a moment such as 2026-11-01T00:00:00Z [default: everything]
+    #[arg(long)]
+    since: Option<String>,
+    #[command(flatten)]
+    gateway: GatewayArgs,
 }
 
 /// Which file to apply.
@@ -92,6 +107,10 @@ pub(super) fn run(command: PolicyCommand, output: Output) -> Result<u8, CliError
         PolicyCommand::Remove(arguments) => {
             let answer = arguments.gateway.connect()?.delete(&format!("/api/policies/{}", arguments.policy))?;
             output.answer(&answer, |_| format!("removed {}", arguments.policy))?;
+        }
+        PolicyCommand::Backtest(arguments) => {
+            let policy = read(&arguments.file)?;
+            backtest::run(&arguments.gateway.connect()?, &body(&policy), arguments.since.as_deref(), output)?;
         }
         PolicyCommand::Check(arguments) => {
             let policy = read(&arguments.file)?;

@@ -1,6 +1,10 @@
 //! Operator commands ask the gateway over REST.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::Args;
 use ureq::{Agent, http::Request};
@@ -62,6 +66,34 @@ impl Gateway {
         self.ask("DELETE", path, None)
     }
 
+    /// Asks for an answer of one JSON document a line, which may take as long as it takes.
+    pub(super) fn lines(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+        mut line: impl FnMut(Json) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let config = Agent::config_builder().http_status_as_error(false).timeout_connect(Some(TIMEOUT)).build();
+        let url = format!("{}{path}", self.url);
+        let request = Agent::from(config)
+            .post(&url)
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", "application/json");
+        let mut response = request.send(body.to_string()).map_err(|error| unreachable(&self.url, &error))?;
+        let status = response.status();
+        for text in BufReader::new(response.body_mut().as_reader()).lines() {
+            let text = text.map_err(|error| {
+                CliError::new(format!("the gateway broke off: {error}")).help("is it still running?")
+            })?;
+            match Json::parse(&text) {
+                Some(json) if status.is_success() => line(json)?,
+                Some(json) => return Err(refused(status.as_u16(), &json)),
+                None => return Err(CliError::new(format!("{url} answered {status} without JSON"))),
+            }
+        }
+        Ok(())
+    }
+
     fn ask(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Result<Json, CliError> {
         let request = Request::builder()
             .method(method)
@@ -73,10 +105,7 @@ impl Gateway {
             Some(body) => self.agent.run(request.body(body.to_string()).map_err(unusable)?),
             None => self.agent.run(request.body(()).map_err(unusable)?),
         };
-        let unreachable = |error: ureq::Error| {
-            CliError::new(format!("failed to reach the gateway at {}: {error}", self.url))
-                .help("is it running? start it with `holdfast serve`, or name another with --url")
-        };
+        let unreachable = |error: ureq::Error| unreachable(&self.url, &error);
         let mut response = answered.map_err(unreachable)?;
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(unreachable)?;
         let status = response.status();
@@ -88,6 +117,11 @@ impl Gateway {
                 .help("is --url the address of a Holdfast gateway?")),
         }
     }
+}
+
+fn unreachable(url: &str, error: &ureq::Error) -> CliError {
+    CliError::new(format!("failed to reach the gateway at {url}: {error}"))
+        .help("is it running? start it with `holdfast serve`, or name another with --url")
 }
 
 /// A refusal in the gateway's own words.

@@ -50,6 +50,7 @@ pub struct Engine {
 
 struct Inner {
     shared: Arc<Shared>,
+    store: Arc<dyn Store>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// One change of the catalogue at a time, so that every shard sees them in the order of their revisions.
     catalogue: Mutex<()>,
@@ -72,7 +73,7 @@ impl Engine {
             spawn("holdfast-commit", move || assembly.committer.run())?,
             spawn("holdfast-snapshot", move || assembly.snapshotter.run())?,
         ];
-        Ok((Engine::new(assembly.shared, threads), assembly.workers))
+        Ok((Engine::new(assembly.shared, assembly.store, threads), assembly.workers))
     }
 
     /// Like [`open`](Self::open), without a thread: a simulation commits when it wants to.
@@ -86,12 +87,13 @@ impl Engine {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
     ) -> Result<Unthreaded, OpenError> {
-        let Assembly { shared, workers, committer, snapshotter } = Assembly::open(options, store, clock, observer)?;
-        Ok(Unthreaded { engine: Engine::new(shared, Vec::new()), workers, committer, snapshotter })
+        let Assembly { shared, store, workers, committer, snapshotter } =
+            Assembly::open(options, store, clock, observer)?;
+        Ok(Unthreaded { engine: Engine::new(shared, store, Vec::new()), workers, committer, snapshotter })
     }
 
-    fn new(shared: Arc<Shared>, threads: Vec<JoinHandle<()>>) -> Engine {
-        Engine { inner: Arc::new(Inner { shared, threads: Mutex::new(threads), catalogue: Mutex::new(()) }) }
+    fn new(shared: Arc<Shared>, store: Arc<dyn Store>, threads: Vec<JoinHandle<()>>) -> Engine {
+        Engine { inner: Arc::new(Inner { shared, store, threads: Mutex::new(threads), catalogue: Mutex::new(()) }) }
     }
 
     /// Hands a batch to a worker's mailbox. The batch comes back at once when the mailbox is full, the batch has more requests than
@@ -202,6 +204,12 @@ impl Engine {
         HOME
     }
 
+    /// Where its journal is. It is for reading: whoever writes takes the journal from the engine.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
     /// What it runs with.
     #[must_use]
     pub fn options(&self) -> &EngineOptions {
@@ -304,6 +312,7 @@ impl Drop for Inner {
 /// The parts of an engine before anything runs.
 struct Assembly {
     shared: Arc<Shared>,
+    store: Arc<dyn Store>,
     workers: Vec<Worker>,
     committer: Committer,
     snapshotter: Snapshotter,
@@ -334,7 +343,8 @@ impl Assembly {
         Ok(Assembly {
             workers: assign(&shared, states),
             committer: Committer::new(Arc::clone(&shared), journal, parker, grown_bytes, asks),
-            snapshotter: Snapshotter::new(Arc::clone(&shared), store, asked),
+            snapshotter: Snapshotter::new(Arc::clone(&shared), Arc::clone(&store), asked),
+            store,
             shared,
         })
     }

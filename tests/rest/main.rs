@@ -11,3 +11,4 @@ mod idempotency;
 mod openapi;
 mod operators;
 mod payments;
+mod whatif;

@@ -42,6 +42,8 @@ impl Need {
     pub const TRANSACTIONS: Need = Need::agents(Scope::TransactionsRead);
     /// Seeing limits and what is left of them.
     pub const BUDGET: Need = Need::agents(Scope::PoliciesRead);
+    /// Asking what would be decided about an agent's payments.
+    pub const SIMULATIONS: Need = Need::agents(Scope::PoliciesRead);
     /// Seeing one agent.
     pub const AGENT: Need = Need::agents(Scope::AgentsRead);
     /// Seeing all agents, or an agent's credentials.
@@ -54,6 +56,8 @@ impl Need {
     pub const WALLET_CHANGES: Need = Need::operators(Scope::WalletsWrite);
     /// Seeing policies.
     pub const POLICIES: Need = Need::operators(Scope::PoliciesRead);
+    /// Judging the payments of all agents by a policy.
+    pub const BACKTESTS: Need = Need::operators(Scope::PoliciesRead);
     /// Writing policies.
     pub const POLICY_CHANGES: Need = Need::operators(Scope::PoliciesWrite);
     /// The credentials of operators and platforms: whoever holds one can do more than its issuer, so this is a scope of its own.
@@ -103,7 +107,8 @@ impl Need {
             Query::Agent(_) | Query::Wallets(_) => Need::AGENT,
             Query::AgentKeys(_) | Query::Agents { .. } => Need::AGENT_LISTS,
             Query::Webhooks => Need::WEBHOOKS,
-            Query::Policies | Query::Simulate(..) => Need::POLICIES,
+            Query::Policies => Need::POLICIES,
+            Query::Simulate(..) => Need::SIMULATIONS,
             Query::Shard { .. } => Need::GATEWAY_STATUS,
         }
     }

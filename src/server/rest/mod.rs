@@ -4,6 +4,7 @@
 
 mod agents;
 mod answer;
+mod backtest;
 mod body;
 mod caller;
 mod docs;
@@ -16,6 +17,7 @@ mod payments;
 mod policies;
 mod router;
 mod serve;
+mod simulate;
 mod state;
 mod status;
 mod wallets;

@@ -184,7 +184,7 @@ async fn put(state: &RestState, caller: &Caller, source: PolicySource) -> Result
     }
 }
 
-async fn find(state: &RestState, id: PolicyId) -> Result<(PolicySource, u32), Rejection> {
+pub(super) async fn find(state: &RestState, id: PolicyId) -> Result<(PolicySource, u32), Rejection> {
     let found = all(state).await?.into_iter().find(|(source, _)| source.id == id);
     found.ok_or_else(|| Rejection::not_found("no policy has this id"))
 }

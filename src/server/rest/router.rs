@@ -21,7 +21,8 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, answer::Rejection, docs, document, health, holds, keys, payments, policies, status, wallets,
+    RestState, agents, answer::Rejection, backtest, docs, document, health, holds, keys, payments, policies, simulate,
+    status, wallets,
 };
 
 /// The most bytes of a body.
@@ -65,6 +66,8 @@ fn operations() -> OpenApiRouter<RestState> {
         .merge(wallets::routes())
         .merge(keys::routes())
         .merge(policies::routes())
+        .merge(simulate::routes())
+        .merge(backtest::routes())
         .merge(status::routes())
 }
 

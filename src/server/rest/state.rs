@@ -28,6 +28,8 @@ pub struct RestState {
     pub(super) changes: Arc<Mutex<()>>,
     /// The same for something of one agent; agents share a few, so that their number is bounded.
     agent_changes: Arc<[Mutex<()>; AGENT_CHANGES_MAX]>,
+    /// Held by the one backtest that may run.
+    pub(super) backtest: Arc<Mutex<()>>,
 }
 
 impl RestState {
@@ -35,7 +37,15 @@ impl RestState {
     #[must_use]
     pub fn new(engine: Engine, identity: Arc<Identity>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> RestState {
         let agent_changes = Arc::new(std::array::from_fn(|_| Mutex::new(())));
-        RestState { engine, identity, clock, metrics, changes: Arc::new(Mutex::new(())), agent_changes }
+        RestState {
+            engine,
+            identity,
+            clock,
+            metrics,
+            changes: Arc::new(Mutex::new(())),
+            agent_changes,
+            backtest: Arc::default(),
+        }
     }
 
     /// What is held while something of the agent is read, changed and written back.

@@ -70,15 +70,30 @@ impl AuthorizeBody {
     /// # Errors
     /// A [`Refusal`] that names the first field that is wrong.
     pub fn read(object: &Object<'_>) -> Result<AuthorizeBody, Refusal> {
-        let resource = object.text("resourceUrl")?;
-        let given = object.text("serviceDomain")?;
+        let service =
+            service_domain(object, object.text("resourceUrl")?.as_deref(), object.text("serviceDomain")?.as_deref())?;
+        AuthorizeBody::read_for(object, service)
+    }
+
+    /// The same of a payment that need not be for a service.
+    ///
+    /// # Errors
+    /// As for [`AuthorizeBody::read`].
+    pub fn read_outside_services(object: &Object<'_>) -> Result<AuthorizeBody, Refusal> {
+        match object.text("resourceUrl")?.or(object.text("serviceDomain")?) {
+            Some(_) => AuthorizeBody::read(object),
+            None => AuthorizeBody::read_for(object, String::new()),
+        }
+    }
+
+    fn read_for(object: &Object<'_>, service: String) -> Result<AuthorizeBody, Refusal> {
         let intent = intent(object)?;
         Ok(AuthorizeBody {
             amount: amount(object, intent)?,
             recipient: recipient(object)?,
-            service: service_domain(object, resource.as_deref(), given.as_deref())?,
+            service,
             intent,
-            resource: resource.unwrap_or_default(),
+            resource: object.text("resourceUrl")?.unwrap_or_default(),
             session: object.text("sessionId")?.unwrap_or_default(),
             wallet: object.text("walletId")?.unwrap_or_default(),
             hold_for: hold_seconds(object)?,
@@ -232,7 +247,7 @@ impl WalletSummary {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct ViolationBody {
+pub(super) struct ViolationBody {
     #[serde(rename = "type")]
     kind: &'static str,
     limit: MeasureBody,
@@ -241,7 +256,7 @@ struct ViolationBody {
 }
 
 impl ViolationBody {
-    fn of(violation: &Violation) -> ViolationBody {
+    pub(super) fn of(violation: &Violation) -> ViolationBody {
         ViolationBody {
             kind: violation.kind.code(),
             limit: MeasureBody::of(violation.limit),

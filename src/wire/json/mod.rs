@@ -4,6 +4,7 @@
 
 mod agent;
 mod authorize;
+mod backtest;
 mod budget;
 mod facts;
 mod hold;
@@ -15,10 +16,12 @@ mod record;
 mod refusal;
 mod schema;
 mod service_domain;
+mod simulate;
 mod wallet;
 
 pub use agent::{AgentBody, AgentPage, AgentRequest, AgentUpdateRequest, NewAgent, UpdateAgentBody, agent_status_word};
 pub use authorize::{AuthorizeBody, AuthorizeRequest, Decision, WalletSummary};
+pub use backtest::{BacktestBody, BacktestLine, BacktestRequest, since};
 pub use budget::{BudgetBody, ServicesBody};
 pub use facts::{FactsBody, FactsRequest, moment};
 pub use hold::{
@@ -34,4 +37,5 @@ pub use record::{ItemBody, RECORDS_MAX, RecordBody, RecordItem, RecordRequest, R
 pub use refusal::{Refusal, RefusalBody};
 pub use schema::Anything;
 pub use service_domain::service_domain;
+pub use simulate::{SimulateBody, SimulateRequest, SimulatedBody, SimulatedPolicy};
 pub use wallet::{WalletBody, WalletPatch, WalletRequest};
