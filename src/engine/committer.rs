@@ -207,9 +207,10 @@ impl Committer {
             }
         }
         for Durable { shard, position } in durable {
-            self.shared.gauges(*shard).durable.store(position.sequence.0, Ordering::Relaxed);
+            self.shared.gauges(*shard).durable.store(position.sequence.0, Ordering::Release);
             self.grow(*shard, *position);
         }
+        self.shared.ring_feed();
     }
 
     /// Counts what a shard's journal grew by, and asks for a snapshot when it is much.

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -17,6 +17,7 @@ use super::{
     clock::Clock,
     committer::Committer,
     directory::{AgentHandle, Directory, shard_of},
+    feed::{Feed, FeedRunner, FollowError, Follower},
     lane::Lane,
     mailbox::Batch,
     observer::Observer,
@@ -51,6 +52,7 @@ pub struct Engine {
 struct Inner {
     shared: Arc<Shared>,
     store: Arc<dyn Store>,
+    feed: OnceLock<Feed>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// One change of the catalogue at a time, so that every shard sees them in the order of their revisions.
     catalogue: Mutex<()>,
@@ -89,11 +91,41 @@ impl Engine {
     ) -> Result<Unthreaded, OpenError> {
         let Assembly { shared, store, workers, committer, snapshotter } =
             Assembly::open(options, store, clock, observer)?;
-        Ok(Unthreaded { engine: Engine::new(shared, store, Vec::new()), workers, committer, snapshotter })
+        let engine = Engine::new(shared, store, Vec::new());
+        Ok(Unthreaded { engine, workers, committer, snapshotter, feed: None })
     }
 
     fn new(shared: Arc<Shared>, store: Arc<dyn Store>, threads: Vec<JoinHandle<()>>) -> Engine {
-        Engine { inner: Arc::new(Inner { shared, store, threads: Mutex::new(threads), catalogue: Mutex::new(()) }) }
+        let (feed, threads, catalogue) = (OnceLock::new(), Mutex::new(threads), Mutex::new(()));
+        Engine { inner: Arc::new(Inner { shared, store, feed, threads, catalogue }) }
+    }
+
+    /// Has every durable event handed to these followers, on a thread of their own, from the oldest that the journal has. An engine
+    /// that nobody follows has no such thread.
+    ///
+    /// # Errors
+    /// [`FollowError`]; an engine is followed once.
+    pub fn follow(&self, followers: Vec<Box<dyn Follower>>) -> Result<Feed, FollowError> {
+        let runner = self.runner(followers)?;
+        let (feed, parker) = (runner.feed(), Parker::new());
+        let unparker = parker.unparker().clone();
+        let thread = spawn("holdfast-feed", move || runner.run(&parker))?;
+        // Where the bell is set already another engine's followers are not: `runner` has seen to that.
+        let _ = self.shared().feed_bell.set(unparker);
+        self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(feed)
+    }
+
+    /// What the followers are handed, for readers; nothing where nobody follows.
+    #[must_use]
+    pub fn feed(&self) -> Option<&Feed> {
+        self.inner.feed.get()
+    }
+
+    fn runner(&self, followers: Vec<Box<dyn Follower>>) -> Result<FeedRunner, FollowError> {
+        let runner = FeedRunner::new(&self.inner.shared, &self.inner.store, followers)?;
+        self.inner.feed.set(runner.feed()).map_err(|_| FollowError::AlreadyFollowed)?;
+        Ok(runner)
     }
 
     /// Hands a batch to a worker's mailbox. The batch comes back at once when the mailbox is full, the batch has more requests than
@@ -165,6 +197,7 @@ impl Engine {
             failure: shared.failure.get().cloned(),
             stopping: standing == Standing::Stopping,
             clock_steps: shared.clock.steps(),
+            feed: self.feed().map(Feed::status),
         }
     }
 
@@ -397,10 +430,36 @@ pub struct Unthreaded {
     pub workers: Vec<Worker>,
     committer: Committer,
     snapshotter: Snapshotter,
+    feed: Option<FeedRunner>,
 }
 
 #[cfg(any(test, feature = "testing"))]
 impl Unthreaded {
+    /// Has followers, who are handed events by [`feed`](Self::feed).
+    ///
+    /// # Errors
+    /// [`FollowError`].
+    pub fn follow(&mut self, followers: Vec<Box<dyn Follower>>) -> Result<Feed, FollowError> {
+        let mut runner = self.engine.runner(followers)?;
+        let feed = runner.feed();
+        runner.begin();
+        self.feed = Some(runner);
+        Ok(feed)
+    }
+
+    /// Hands durable events to the followers, in stretches of so many groups; says whether some are left.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn feed(&mut self, groups_max: usize) -> Result<bool, super::feed::FeedError> {
+        let mut groups = 0;
+        let mut is_tired = || {
+            groups += 1;
+            groups > groups_max
+        };
+        self.feed.as_mut().map_or(Ok(false), |feed| feed.turn(&mut is_tired))
+    }
+
     /// Makes everything durable that the workers handed over; they see it in their next turn.
     pub fn commit(&mut self) {
         loop {

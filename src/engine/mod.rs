@@ -18,6 +18,7 @@ mod directory;
     reason = "the file answers what an engine is, and the folder is everything it is made of"
 )]
 mod engine;
+mod feed;
 mod lane;
 mod lease;
 mod mailbox;
@@ -39,6 +40,10 @@ pub use directory::AgentHandle;
 #[cfg(any(test, feature = "testing"))]
 pub use engine::Unthreaded;
 pub use engine::{CALL_RETRIES_MAX, Engine, SHUT_DOWN_WAIT_MAX};
+pub use feed::{
+    FOLLOWERS_MAX, Fact, Feed, FeedCursor, FeedCursorError, FeedDirectory, FeedError, FeedHold, FeedPosition,
+    FeedStatus, FeedSubscription, FollowError, Follower, READ_EVENTS_MAX, SUBSCRIPTIONS_MAX,
+};
 pub use mailbox::Batch;
 pub use observer::{NoObserver, Observer};
 pub use options::{CommitOptions, EngineOptions, SnapshotOptions};

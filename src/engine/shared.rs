@@ -19,7 +19,7 @@ use super::{
     status::{CommitGauges, ShardGauges},
     worker::WorkerId,
 };
-use crate::kernel::ShardId;
+use crate::{journal::Sequence, kernel::ShardId};
 
 /// Whether the engine serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub shards: Vec<ShardGauges>,
     pub commits: CommitGauges,
     pub bell: Bell,
+    /// Wakes the thread that hands events out, if there is one.
+    pub feed_bell: OnceLock<Unparker>,
     /// Why the engine failed.
     pub failure: OnceLock<String>,
     backlog_bytes: AtomicUsize,
@@ -72,6 +74,7 @@ impl Shared {
             shards,
             commits: CommitGauges::default(),
             bell: Bell { phase: AtomicU8::new(Phase::Busy as u8), unparker },
+            feed_bell: OnceLock::new(),
             failure: OnceLock::new(),
             backlog_bytes: AtomicUsize::new(0),
             standing: AtomicU8::new(Standing::Open as u8),
@@ -94,6 +97,7 @@ impl Shared {
         self.standing.fetch_max(standing as u8, Ordering::AcqRel);
         self.lanes.iter().for_each(|lane| lane.waker().wake());
         self.bell.unparker.unpark();
+        self.ring_feed();
     }
 
     /// Lets the committer end when nothing waits for it.
@@ -119,6 +123,20 @@ impl Shared {
         &self.shards[usize::from(shard.0)]
     }
 
+    /// The last durable record of a shard.
+    pub(super) fn durable(&self, shard: ShardId) -> Sequence {
+        Sequence(self.gauges(shard).durable.load(Ordering::Acquire))
+    }
+
+    pub(super) fn shard_ids(&self) -> impl Iterator<Item = ShardId> + use<> {
+        (0..u16::try_from(self.shards.len()).unwrap_or(u16::MAX)).map(ShardId)
+    }
+
+    /// Requests that were decided since the start.
+    pub(super) fn decisions(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.counters.read().decisions).sum()
+    }
+
     pub(super) fn backlog_bytes(&self) -> usize {
         self.backlog_bytes.load(Ordering::Relaxed)
     }
@@ -134,6 +152,13 @@ impl Shared {
     /// A turn was handed over: the committer is woken if it would not see it in time.
     pub(super) fn ring(&self) {
         self.bell.ring(self.backlog_bytes() >= self.options.commit.bytes_max);
+    }
+
+    /// Something became durable.
+    pub(super) fn ring_feed(&self) {
+        if let Some(feed) = self.feed_bell.get() {
+            feed.unpark();
+        }
     }
 
     pub(super) fn worker_over(&self) {

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
-use super::worker::WorkerId;
+use super::{feed::FeedStatus, worker::WorkerId};
 use crate::{journal::Sequence, kernel::ShardId};
 
 /// How an engine does, as of now.
@@ -25,6 +25,8 @@ pub struct EngineStatus {
     pub stopping: bool,
     /// How often the system's clock was set, and was not followed.
     pub clock_steps: u64,
+    /// What the followers are handed; absent where nobody follows.
+    pub feed: Option<FeedStatus>,
 }
 
 /// One shard.

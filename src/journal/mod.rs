@@ -14,6 +14,7 @@ mod contract;
 #[cfg(test)]
 mod damage;
 mod event;
+mod groups;
 #[cfg(test)]
 mod loss;
 pub mod memory;
@@ -27,6 +28,7 @@ pub mod store;
 mod verify;
 mod writer;
 
+pub use groups::{GroupSpan, GroupsError, SpanVisitor, read_groups};
 pub use memory::MemoryStore;
 pub use position::{ChainHash, Position, Sequence};
 pub use replay::{GroupVisitor, ReplayError, Replayed, TornReason, TornTail, VisitError, replay, replay_until};

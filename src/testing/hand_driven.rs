@@ -9,8 +9,8 @@ use std::{
 use super::{Fault, FaultyStore, VirtualClock};
 use crate::{
     engine::{
-        Answer, Batch, Clock, Engine, EngineOptions, NoObserver, Observer, OpenError, Replies, Ticket, Unthreaded,
-        Worker,
+        Answer, Batch, Clock, Engine, EngineOptions, Feed, Follower, NoObserver, Observer, OpenError, Replies, Ticket,
+        Unthreaded, Worker,
     },
     journal::MemoryStore,
     kernel::{
@@ -160,6 +160,30 @@ impl HandDriven {
     /// Writes the snapshots that are due.
     pub fn write_snapshots(&self) {
         self.parts.write_snapshots();
+    }
+
+    /// Has followers, who are handed events by [`feed`](Self::feed).
+    ///
+    /// # Panics
+    /// When it has some already.
+    pub fn follow(&mut self, followers: Vec<Box<dyn Follower>>) -> Feed {
+        self.parts.follow(followers).expect("it has no followers yet")
+    }
+
+    /// Hands everything that is durable to the followers.
+    ///
+    /// # Panics
+    /// When the journal cannot be read.
+    pub fn feed(&mut self) {
+        while self.parts.feed(usize::MAX).expect("the journal is sound") {}
+    }
+
+    /// Hands the next group of events to the followers, or a few; says whether some are left.
+    ///
+    /// # Panics
+    /// When the journal cannot be read.
+    pub fn feed_a_little(&mut self) -> bool {
+        self.parts.feed(1).expect("the journal is sound")
     }
 
     /// Takes the answers that arrived.

@@ -1,0 +1,286 @@
+//! Reads events again: from a cursor, as many as asked for, on the thread of whoever asks.
+
+use std::{
+    fmt,
+    ops::ControlFlow,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::Duration,
+};
+
+use thiserror::Error;
+
+use super::{Fact, FeedCursor, FeedDirectory, FeedStatus, cursor::Next, fact::FactBuffer, status::FeedGauges};
+use crate::{
+    engine::shared::Shared,
+    journal::{GroupsError, Sequence, Store, codec::CodecError, read_groups},
+    kernel::ShardId,
+};
+
+/// The most events that one reading gives.
+pub const READ_EVENTS_MAX: usize = 4096;
+/// The most subscriptions at one time.
+pub const SUBSCRIPTIONS_MAX: usize = 1024;
+
+/// The events of an engine as its followers were handed them. Clones are the same feed.
+///
+/// Reading takes nothing from the shards: it reads the journal, and the directory that the followers share.
+#[derive(Clone)]
+pub struct Feed {
+    pub(super) core: Arc<FeedCore>,
+}
+
+/// What the feed's thread and its readers share.
+pub(super) struct FeedCore {
+    pub shared: Arc<Shared>,
+    pub store: Arc<dyn Store>,
+    pub directory: FeedDirectory,
+    pub gauges: FeedGauges,
+    /// Counts the times at which there was something new.
+    news: Mutex<u64>,
+    news_came: Condvar,
+    subscriptions: Mutex<Subscriptions>,
+}
+
+#[derive(Default)]
+struct Subscriptions {
+    count: u64,
+    notify: Vec<(u64, Arc<dyn Fn() + Send + Sync>)>,
+}
+
+/// Why events cannot be read.
+#[derive(Debug, Error)]
+pub enum FeedError {
+    /// A cursor of another gateway, or of one with another number of shards.
+    #[error("the cursor is not one of this gateway; begin without one")]
+    UnknownCursor,
+    /// What comes after the cursor is no longer kept.
+    #[error("what followed the cursor in shard {} is no longer kept; begin without a cursor", shard.0)]
+    CursorTooOld {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] GroupsError),
+    /// A group is no events.
+    #[error("failed to read events of shard {}: {source}", shard.0)]
+    Events {
+        /// The shard.
+        shard: ShardId,
+        /// What is wrong.
+        source: CodecError,
+    },
+    /// There are [`SUBSCRIPTIONS_MAX`] subscriptions.
+    #[error("there are {SUBSCRIPTIONS_MAX} subscriptions to the feed already; try again later")]
+    TooManySubscriptions,
+}
+
+impl Feed {
+    /// Reads up to `max` events, at most [`READ_EVENTS_MAX`], after a cursor: in order within each shard, and every shard has its turn.
+    /// The visitor gets each with the cursor after it. Gives the cursor after the last; equal to the one given where nothing is new.
+    ///
+    /// Holds that the shard has forgotten since are not in the facts' directory.
+    ///
+    /// # Errors
+    /// [`FeedError`]. The events before were visited.
+    pub fn read(
+        &self,
+        cursor: &FeedCursor,
+        max: usize,
+        visit: &mut dyn FnMut(&Fact<'_>, &FeedCursor),
+    ) -> Result<FeedCursor, FeedError> {
+        let mut cursor = self.checked(cursor)?;
+        let mut left = max.min(READ_EVENTS_MAX);
+        // The shards share what is left; what one does not use is there for the next round.
+        loop {
+            let behind: Vec<ShardId> = self.shards().filter(|shard| self.has_more(&cursor, *shard)).collect();
+            if behind.is_empty() || left == 0 {
+                return Ok(cursor);
+            }
+            let share = (left / behind.len()).max(1);
+            for shard in behind {
+                if left == 0 {
+                    return Ok(cursor);
+                }
+                let from = cursor.next(shard).ok_or(FeedError::UnknownCursor)?;
+                let next = self.core.read_shard(shard, from, share.min(left), &mut |fact, next| {
+                    left -= 1;
+                    cursor.set(shard, next);
+                    visit(fact, &cursor);
+                })?;
+                cursor.set(shard, next);
+            }
+        }
+    }
+
+    /// Before the oldest event that is kept.
+    #[must_use]
+    pub fn oldest(&self) -> FeedCursor {
+        FeedCursor::new(self.shards().map(|shard| Next::at(self.core.first(shard))))
+    }
+
+    /// After the newest event that the followers were handed.
+    #[must_use]
+    pub fn newest(&self) -> FeedCursor {
+        FeedCursor::new(self.shards().map(|shard| Next::at(self.core.gauges.next(shard))))
+    }
+
+    /// Waits until there is something after a cursor, at most so long; says whether there is.
+    #[must_use]
+    pub fn wait(&self, cursor: &FeedCursor, wait_max: Duration) -> bool {
+        let news = self.core.news.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = |_: &mut u64| !self.is_behind(cursor);
+        let waited = self.core.news_came.wait_timeout_while(news, wait_max, is_news);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        self.is_behind(cursor)
+    }
+
+    /// Whether there is something after a cursor.
+    #[must_use]
+    pub fn is_behind(&self, cursor: &FeedCursor) -> bool {
+        self.shards().any(|shard| self.has_more(cursor, shard))
+    }
+
+    /// Has `notify` called whenever the followers were handed something, until the subscription is dropped. It is called on the feed's
+    /// thread and must not block.
+    ///
+    /// # Errors
+    /// [`FeedError::TooManySubscriptions`].
+    pub fn subscribe(&self, notify: Arc<dyn Fn() + Send + Sync>) -> Result<FeedSubscription, FeedError> {
+        let mut subscriptions = self.core.subscriptions();
+        if subscriptions.notify.len() >= SUBSCRIPTIONS_MAX {
+            return Err(FeedError::TooManySubscriptions);
+        }
+        subscriptions.count += 1;
+        let id = subscriptions.count;
+        subscriptions.notify.push((id, notify));
+        Ok(FeedSubscription { core: Arc::clone(&self.core), id })
+    }
+
+    /// Who and what the numbers in events stand for.
+    #[must_use]
+    pub fn directory(&self) -> &FeedDirectory {
+        &self.core.directory
+    }
+
+    /// How it does, as of now.
+    #[must_use]
+    pub fn status(&self) -> FeedStatus {
+        let lag = self.shards().map(|shard| {
+            let durable = self.core.shared.durable(shard).0;
+            durable.saturating_add(1).saturating_sub(self.core.gauges.next(shard).0)
+        });
+        self.core.gauges.read(lag.sum())
+    }
+
+    fn checked(&self, cursor: &FeedCursor) -> Result<FeedCursor, FeedError> {
+        let is_ours = |shard: ShardId| {
+            let durable = self.core.shared.durable(shard);
+            cursor.next(shard).is_some_and(|next| next.sequence <= durable || next == Next::at(durable.next()))
+        };
+        let is_known = cursor.shards() == self.core.shared.shards.len() && self.shards().all(is_ours);
+        if is_known { Ok(cursor.clone()) } else { Err(FeedError::UnknownCursor) }
+    }
+
+    fn has_more(&self, cursor: &FeedCursor, shard: ShardId) -> bool {
+        cursor.next(shard).is_some_and(|next| next.sequence < self.core.gauges.next(shard))
+    }
+
+    fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
+        self.core.shared.shard_ids()
+    }
+}
+
+impl FeedCore {
+    pub(super) fn new(shared: Arc<Shared>, store: Arc<dyn Store>, first: &[Sequence], followers: usize) -> FeedCore {
+        let shards = u16::try_from(shared.shards.len()).expect("shards have numbers of 16 bits");
+        FeedCore {
+            shared,
+            store,
+            directory: FeedDirectory::new(shards),
+            gauges: FeedGauges::new(first, followers),
+            news: Mutex::new(0),
+            news_came: Condvar::new(),
+            subscriptions: Mutex::default(),
+        }
+    }
+
+    /// Tells everybody who waits that there is something new.
+    pub(super) fn tell(&self) {
+        *self.news.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.news_came.notify_all();
+        // Called without the lock, so that whoever is called may drop its subscription.
+        let notify: Vec<_> = self.subscriptions().notify.iter().map(|(_, notify)| Arc::clone(notify)).collect();
+        notify.iter().for_each(|notify| notify());
+    }
+
+    /// The first record of a shard that is kept, or will be.
+    fn first(&self, _shard: ShardId) -> Sequence {
+        Sequence(1)
+    }
+
+    /// Reads up to `max` events of a shard from a place on.
+    pub(super) fn read_shard(
+        &self,
+        shard: ShardId,
+        from: Next,
+        max: usize,
+        visit: &mut dyn FnMut(&Fact<'_>, Next),
+    ) -> Result<Next, FeedError> {
+        let until = Sequence(self.gauges.next(shard).0.saturating_sub(1));
+        let (mut left, mut reached, mut failure) = (max, from, None);
+        let mut buffer = FactBuffer::default();
+        let read = read_groups(&*self.store, shard, from.sequence, until, &mut |span, payload| {
+            if let Err(source) = buffer.decode(payload) {
+                failure = Some(FeedError::Events { shard, source });
+                return ControlFlow::Break(());
+            }
+            let skip = if span.first == from.sequence { from.skip } else { 0 };
+            reached = Next::at(span.last.next());
+            buffer.visit(shard, span, skip, &self.directory, &mut |fact, next| {
+                reached = next;
+                visit(fact, next);
+                left -= 1;
+                left > 0
+            });
+            if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        match (failure, read) {
+            (Some(error), _) => Err(error),
+            (None, Ok(_)) => Ok(reached),
+            (None, Err(GroupsError::MidGroup { .. })) => Err(FeedError::UnknownCursor),
+            (None, Err(GroupsError::Missing { expected, .. })) if expected < self.first(shard) => {
+                Err(FeedError::CursorTooOld { shard })
+            }
+            (None, Err(error)) => Err(error.into()),
+        }
+    }
+
+    fn subscriptions(&self) -> std::sync::MutexGuard<'_, Subscriptions> {
+        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends when it is dropped.
+pub struct FeedSubscription {
+    core: Arc<FeedCore>,
+    id: u64,
+}
+
+impl Drop for FeedSubscription {
+    fn drop(&mut self) {
+        self.core.subscriptions().notify.retain(|(id, _)| *id != self.id);
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for FeedSubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FeedSubscription").field("id", &self.id).finish_non_exhaustive()
+    }
+}
