@@ -69,7 +69,12 @@ impl Trial {
             Event::Expired(..)
             | Event::UnknownExpired(_)
             | Event::SessionForgotten(..)
-            | Event::HistoryForgotten { .. } => {}
+            | Event::HistoryForgotten { .. }
+            | Event::BudgetExpired(..)
+            // It only tells what a payment before it did.
+            | Event::BudgetSpent(..) => {}
+            // A payment that is made anew says so itself.
+            Event::BudgetExhausted(agent, _) if self.changed.contains(&agent) => {}
             Event::PolicyPut(ref policy, _) if policy.id == self.draft => {}
             Event::PolicyRemoved(policy, _) if policy == self.draft => {}
             Event::NameMet(_)
@@ -86,7 +91,11 @@ impl Trial {
             | Event::Checkpoint(_)
             | Event::By(..)
             | Event::Webhook(_)
-            | Event::Before(_) => self.state.apply(now, &event),
+            | Event::Before(_)
+            | Event::BudgetRequested(_)
+            | Event::BudgetApproved(_)
+            | Event::BudgetRejected(_)
+            | Event::BudgetExhausted(..) => self.state.apply(now, &event),
             Event::SessionOpened(_) | Event::SessionNamed(..) => self.begin(event),
             Event::Approved(approved) => self.approved(now, approved),
             Event::Denied(denied) => self.denied(now, denied),

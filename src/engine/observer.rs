@@ -56,6 +56,12 @@ pub(super) fn is_observed(event: &Event) -> bool {
         | Event::Checkpoint(_)
         | Event::By(..)
         | Event::Webhook(_)
-        | Event::Before(_) => false,
+        | Event::Before(_)
+        | Event::BudgetRequested(_)
+        | Event::BudgetApproved(_)
+        | Event::BudgetRejected(_)
+        | Event::BudgetSpent(..)
+        | Event::BudgetExhausted(..)
+        | Event::BudgetExpired(..) => false,
     }
 }

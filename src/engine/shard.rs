@@ -118,7 +118,7 @@ impl Shard {
             self.gather_denials(turn);
             return (Ok(outcome), TurnNumber::NONE);
         }
-        if let Outcome::View(View::Wallets(_)) = outcome {
+        if let Outcome::View(View::Wallets(_) | View::BudgetInForce(_)) = outcome {
             // What an approval says anyhow must not make it wait.
             return (Ok(outcome), TurnNumber::NONE);
         }

@@ -88,7 +88,13 @@ pub(super) fn write(event: &Event, context: &mut Context, bytes: &mut Vec<u8>) {
         | Event::Checkpoint(_)
         | Event::By(..)
         | Event::Webhook(_)
-        | Event::Before(_) => {
+        | Event::Before(_)
+        | Event::BudgetRequested(_)
+        | Event::BudgetApproved(_)
+        | Event::BudgetRejected(_)
+        | Event::BudgetSpent(..)
+        | Event::BudgetExhausted(..)
+        | Event::BudgetExpired(..) => {
             bincode::encode_into_std_write(event, bytes, ENCODING).expect("memory takes every event");
         }
     }
@@ -483,7 +489,7 @@ mod tests {
             amount: Amount::from_micros(30_000),
             session: SessionNumber(1),
         };
-        check(Event::Denied(denied), "c3d836090cb0ea0101");
+        check(Event::Denied(denied), "c3d8360b0cb0ea0101");
         check(Event::Recorded(Box::new(recorded())), RECORDED_MATCHED);
         check(Event::NameMet("api.example.com".into()), "000f6170692e6578616d706c652e636f6d");
         check(Event::Stopped, "19");

@@ -5,7 +5,7 @@ use bincode::{Decode, Encode};
 
 use super::{
     Actor, Amount, Duration, Former, Protocol, Timestamp,
-    id::{AgentId, AgentIndex, AuthorizationId, KeyId, NameId, OperationId, PolicyId, SessionNumber},
+    id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, KeyId, NameId, OperationId, PolicyId, SessionNumber},
     options::Options,
     outcome::{Booking, ViolationKind},
     policy::PolicySource,
@@ -86,6 +86,50 @@ pub enum Event {
     Webhook(Box<WebhookChange>),
     /// What the change that follows replaces or removes.
     Before(Box<Former>),
+    /// An agent asked for a budget.
+    BudgetRequested(Box<BudgetRequested>),
+    /// A budget is in force; the one before it no longer is.
+    BudgetApproved(Box<BudgetApproved>),
+    /// A budget was refused.
+    BudgetRejected(Box<BudgetRejected>),
+    /// So much is spent of the budget in force by now. It changes nothing: what was booked just before did.
+    BudgetSpent(AgentIndex, BudgetRequestId, Amount),
+    /// The whole budget is spent. It stays in force until it expires, and lets nothing pass.
+    BudgetExhausted(AgentIndex, BudgetRequestId),
+    /// A budget request was not decided in time, or the budget has ended.
+    BudgetExpired(AgentIndex, BudgetRequestId),
+}
+
+/// An agent asked for a budget.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct BudgetRequested {
+    pub agent: AgentIndex,
+    pub id: BudgetRequestId,
+    pub amount: Amount,
+    pub purpose: Box<str>,
+    pub category: Box<str>,
+    pub metadata: Box<str>,
+}
+
+/// A budget is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct BudgetApproved {
+    pub agent: AgentIndex,
+    pub id: BudgetRequestId,
+    pub amount: Amount,
+    pub expires_at: Timestamp,
+    pub comment: Box<str>,
+}
+
+/// A budget was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct BudgetRejected {
+    pub agent: AgentIndex,
+    pub id: BudgetRequestId,
+    pub comment: Box<str>,
 }
 
 /// A hold was placed.

@@ -63,6 +63,8 @@ impl State {
             | Request::CreateAgent(_)
             | Request::IssueKey(_)
             | Request::Read(_)
+            | Request::RequestBudget(..)
+            | Request::DecideBudget(..)
             | Request::By(..) => None,
         }
     }

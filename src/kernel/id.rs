@@ -67,6 +67,10 @@ id! {
     WebhookId(u128), "whk_", 32
 }
 id! {
+    /// A budget that an agent asked for; unique within its agent.
+    BudgetRequestId(u128), "bud_", 32
+}
+id! {
     /// A credential: the first half of the hash of its secret, so it says nothing about the secret.
     KeyId(u64), "key_", 16
 }
@@ -89,6 +93,14 @@ impl OperationId {
     #[must_use]
     pub fn of_settlement(transaction: &str, recipient: &str, resource: &str, amount: super::Amount) -> OperationId {
         OperationId(digest(&["settlement", transaction, recipient, resource, &amount.micros().to_string()]))
+    }
+}
+
+impl BudgetRequestId {
+    /// The budget request that a client's idempotency key names.
+    #[must_use]
+    pub fn of_key(idempotency_key: &str) -> BudgetRequestId {
+        BudgetRequestId(digest(&["budget request", idempotency_key]))
     }
 }
 

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{
     Amount, Duration, Protocol, Timestamp,
-    id::{AgentId, AgentIndex, AuthorizationId, SessionNumber},
+    id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, SessionNumber},
     policy::{PolicyError, PolicySource, RuleKind},
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
@@ -61,6 +61,8 @@ pub enum Outcome {
     },
     /// The change is made.
     Done,
+    /// A budget request as it is now.
+    BudgetRequest(Box<BudgetRequestView>),
     /// What was looked at.
     View(View),
 }
@@ -142,6 +144,10 @@ pub enum ViolationKind {
     SessionPayee,
     /// The deposit of the session does not cover the charge.
     SessionDeposit,
+    /// The budget that was approved for the agent does not cover the payment.
+    BudgetExceeded,
+    /// The budget that was approved for the agent is spent.
+    BudgetExhausted,
     /// A rule of a policy.
     Rule(RuleKind),
     /// A cap of the wallet on a calendar day.
@@ -249,9 +255,62 @@ pub enum Failure {
         /// The named maximum.
         maximum: u64,
     },
+    /// No such budget request of the agent.
+    #[error("no budget request of this agent has this id")]
+    UnknownBudgetRequest,
+    /// One budget request at a time.
+    #[error("the agent has a budget request that is waiting or approved; wait until it is over, then ask again")]
+    BudgetRequestExists,
+    /// It was decided, or is over.
+    #[error("the budget request is {0}; only one that is pending can be decided")]
+    BudgetRequestOver(BudgetStatus),
     /// The policy cannot be understood.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+}
+
+/// What has become of a budget request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum BudgetStatus {
+    /// It waits for a person.
+    Pending,
+    /// It is in force.
+    Approved,
+    /// It was refused.
+    Rejected,
+    /// It was not decided in time, or its time is over.
+    Expired,
+    /// All of it is spent.
+    Exhausted,
+}
+
+impl BudgetStatus {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [BudgetStatus; 5] = [
+        BudgetStatus::Pending,
+        BudgetStatus::Approved,
+        BudgetStatus::Rejected,
+        BudgetStatus::Expired,
+        BudgetStatus::Exhausted,
+    ];
+
+    /// The word for it in the API.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            BudgetStatus::Pending => "PENDING",
+            BudgetStatus::Approved => "APPROVED",
+            BudgetStatus::Rejected => "REJECTED",
+            BudgetStatus::Expired => "EXPIRED",
+            BudgetStatus::Exhausted => "EXHAUSTED",
+        }
+    }
+}
+
+impl std::fmt::Display for BudgetStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
 }
 
 /// What has become of a hold.
@@ -303,6 +362,10 @@ pub enum View {
     Webhooks(Vec<Webhook>),
     /// What would be decided.
     Simulation(SimulationView),
+    /// Budget requests, newest first.
+    BudgetRequests(Vec<BudgetRequestView>),
+    /// The budget in force, if there is one.
+    BudgetInForce(Option<Box<BudgetRequestView>>),
 }
 
 /// What would be decided about payments.
@@ -329,6 +392,47 @@ pub struct AuthorizationView {
     pub session: String,
     pub placed_at: Timestamp,
     pub expires_at: Timestamp,
+}
+
+/// A budget request, as of now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetRequestView {
+    /// Its id.
+    pub id: BudgetRequestId,
+    /// Who asked for it.
+    pub agent: AgentId,
+    /// What has become of it.
+    pub status: BudgetStatus,
+    /// What was asked for.
+    pub requested: Amount,
+    /// What was approved; absent unless it was.
+    pub approved: Option<Amount>,
+    /// What was paid of it.
+    pub spent: Amount,
+    /// What is held of it.
+    pub held: Amount,
+    /// What for.
+    pub purpose: String,
+    /// What kind of spend; empty where it was not said.
+    pub category: String,
+    /// A JSON object, or nothing.
+    pub metadata: String,
+    /// What its approver said.
+    pub comment: String,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it was approved or rejected.
+    pub decided_at: Option<Timestamp>,
+    /// When it expires or ends.
+    pub expires_at: Timestamp,
+}
+
+impl BudgetRequestView {
+    /// What may still be held of it; absent unless it was approved.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Amount> {
+        self.approved.map(|approved| approved.saturating_sub(self.spent).saturating_sub(self.held))
+    }
 }
 
 /// An agent, as of now.

@@ -29,10 +29,12 @@ pub enum Reason {
     WalletLimits,
     /// The balance of its wallet.
     Balance,
+    /// The budget that was approved for its agent.
+    BudgetRequest,
 }
 
 /// All reasons, in the order of their bits.
-const ALL: [Reason; 11] = [
+const ALL: [Reason; 12] = [
     Reason::PaymentCap,
     Reason::RecipientAllowed,
     Reason::ServiceAllowed,
@@ -44,6 +46,7 @@ const ALL: [Reason; 11] = [
     Reason::Velocity,
     Reason::WalletLimits,
     Reason::Balance,
+    Reason::BudgetRequest,
 ];
 
 /// A hold keeps them in sixteen bits.
@@ -94,6 +97,7 @@ impl Reason {
             Reason::Velocity => "Within velocity limit".to_owned(),
             Reason::WalletLimits => "Within wallet limits".to_owned(),
             Reason::Balance => "Wallet balance sufficient".to_owned(),
+            Reason::BudgetRequest => "Within the approved budget request".to_owned(),
         }
     }
 }

@@ -4,8 +4,9 @@ use bincode::{BorrowDecode, Encode};
 
 use super::{
     Actor, Amount, Duration, Facts, Protocol, Timestamp,
-    id::{AgentId, AgentIndex, AuthorizationId, KeyId, OperationId, PolicyId},
+    id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, KeyId, OperationId, PolicyId},
     options::Options,
+    outcome::BudgetStatus,
     policy::PolicySource,
     webhook::WebhookChange,
 };
@@ -51,6 +52,10 @@ pub enum Request<'a> {
     By(Box<Actor>, Box<Request<'a>>),
     /// Describe a webhook, remove one, or keep how far it has been told; of the shard that keeps the catalogue.
     Webhook(Box<WebhookChange>),
+    /// Ask for a budget that a person must approve.
+    RequestBudget(AgentIndex, RequestBudget<'a>),
+    /// Approve or reject a budget request.
+    DecideBudget(AgentIndex, DecideBudget<'a>),
 }
 
 /// Asks for a hold of `amount` for one payment, or for the deposit of a session.
@@ -172,6 +177,46 @@ pub struct CloseSession<'a> {
     pub protocol: Protocol,
     /// The client's name for it; empty for the implicit x402 session.
     pub session: &'a str,
+}
+
+/// Asks for a budget. Asking again with the same id and content tells what has become of it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct RequestBudget<'a> {
+    /// Chosen by the client.
+    pub id: BudgetRequestId,
+    /// How much; above zero.
+    pub amount: Amount,
+    /// What for; shown to whoever decides.
+    pub purpose: &'a str,
+    /// What kind of spend, such as `API_PROVIDER`; empty where it is not said.
+    pub category: &'a str,
+    /// What else there is to say: a JSON object, or nothing.
+    pub metadata: &'a str,
+}
+
+/// Decides about a budget request. Deciding the same again changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct DecideBudget<'a> {
+    /// Which one.
+    pub id: BudgetRequestId,
+    /// How it is decided.
+    pub verdict: BudgetVerdict,
+    /// Why, for the agent and the audit; may be empty.
+    pub comment: &'a str,
+}
+
+/// How a budget request is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub enum BudgetVerdict {
+    /// The budget is in force from now on.
+    Approve {
+        /// How much may be spent; what was asked for where absent.
+        amount: Option<Amount>,
+        /// How long from now on; a day where absent.
+        lasts: Option<Duration>,
+    },
+    /// There is no such budget.
+    Reject,
 }
 
 /// Whether an agent may pay.
@@ -303,6 +348,12 @@ pub enum Query<'a> {
         /// Whether to compute the digest.
         digest: bool,
     },
+    /// The budget requests of an agent, newest first: the one with the id, or those in the status, where either is said.
+    BudgetRequests(AgentIndex, Option<BudgetRequestId>, Option<BudgetStatus>),
+    /// The latest budget requests of all agents of the shard, newest first: those in the status where one is said, and at most so many.
+    LatestBudgetRequests(Option<BudgetStatus>, u32),
+    /// The budget that limits an agent now. Part of what an approval says, so it waits for the disk no more than that.
+    BudgetInForce(AgentIndex),
     /// What would be decided about payments of an agent.
     Simulate(AgentIndex, Box<Simulation<'a>>),
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::kernel::{
     AgentIndex, Failure, Options, Outcome, Protocol, Request, State, Timestamp,
-    outcome::{Booking, Measure, View, Violation, ViolationKind},
+    outcome::{Booking, BudgetStatus, Measure, View, Violation, ViolationKind},
     policy::RuleKind,
     reason::Reasons,
     request::Query,
@@ -58,6 +58,9 @@ pub struct Tally {
     pub unauthorized: u64,
     pub duplicate: u64,
     pub sessions_closed: u64,
+    pub budgets_approved: u64,
+    pub budget_denials: u64,
+    pub budgets_exhausted: u64,
     pub failures: u64,
 }
 
@@ -183,6 +186,8 @@ impl Comparison {
             self.balances(AgentIndex(index), &SESSIONS)?;
         }
         self.look(&Query::Shard { digest: false })?;
+        self.look(&Query::LatestBudgetRequests(None, 50))?;
+        self.look(&Query::LatestBudgetRequests(Some(BudgetStatus::Expired), 3))?;
         self.kernel.same_from_image()?;
         self.kernel.same_from_events()
     }
@@ -191,6 +196,8 @@ impl Comparison {
     fn balances(&mut self, agent: AgentIndex, sessions: &[&str]) -> Result<(), String> {
         self.look(&Query::Agent(agent))?;
         self.look(&Query::Wallets(agent))?;
+        self.look(&Query::BudgetRequests(agent, None, None))?;
+        self.look(&Query::BudgetInForce(agent))?;
         let lease = self.kernel.state().lease(agent);
         let (found, expected) = ((lease.amount, lease.count, lease.armed), self.model.lease(agent));
         if found != expected {
@@ -256,7 +263,11 @@ impl Comparison {
         match outcome {
             Ok(Outcome::Approved(approval)) if approval.repeated => tally.repeated += 1,
             Ok(Outcome::Approved(_)) => tally.approved += 1,
-            Ok(Outcome::Denied(_)) => tally.denied += 1,
+            Ok(Outcome::Denied(denial)) => {
+                tally.denied += 1;
+                let by_budget = |violation: &Violation| violation.kind == ViolationKind::BudgetExceeded;
+                tally.budget_denials += u64::from(denial.violations.iter().any(by_budget));
+            }
             Ok(Outcome::Captured(captured)) if captured.late => tally.late += 1,
             Ok(Outcome::Captured(_)) => tally.captured += 1,
             Ok(Outcome::Voided { .. }) => tally.voided += 1,
@@ -271,6 +282,11 @@ impl Comparison {
                 Booking::Duplicate => tally.duplicate += 1,
             },
             Ok(Outcome::SessionClosed { .. }) => tally.sessions_closed += 1,
+            Ok(Outcome::BudgetRequest(view)) => match view.status {
+                BudgetStatus::Approved => tally.budgets_approved += 1,
+                BudgetStatus::Exhausted => tally.budgets_exhausted += 1,
+                BudgetStatus::Pending | BudgetStatus::Rejected | BudgetStatus::Expired => {}
+            },
             Ok(Outcome::AgentCreated(_) | Outcome::PolicyChanged { .. } | Outcome::Done | Outcome::View(_)) => {}
             Err(_) => tally.failures += 1,
         }
@@ -284,7 +300,8 @@ impl Tally {
         let successes = [self.approved, self.repeated, self.captured, self.voided, self.extended, self.increased];
         let reports = [self.matched, self.from_deposit, self.recovered, self.unauthorized, self.duplicate];
         let others = [self.denied, self.late, self.overage, self.refunded, self.sessions_closed, self.failures];
-        successes.iter().chain(&reports).chain(&others).all(|count| *count > 0)
+        let budgets = [self.budgets_approved, self.budget_denials, self.budgets_exhausted];
+        successes.iter().chain(&budgets).chain(&reports).chain(&others).all(|count| *count > 0)
     }
 
     /// Both together.
@@ -308,6 +325,9 @@ impl Tally {
             unauthorized: self.unauthorized + other.unauthorized,
             duplicate: self.duplicate + other.duplicate,
             sessions_closed: self.sessions_closed + other.sessions_closed,
+            budgets_approved: self.budgets_approved + other.budgets_approved,
+            budget_denials: self.budget_denials + other.budget_denials,
+            budgets_exhausted: self.budgets_exhausted + other.budgets_exhausted,
             failures: self.failures + other.failures,
         }
     }

@@ -5,7 +5,10 @@ use std::fmt;
 
 use crate::{
     engine::{EngineError, Fault},
-    kernel::{Failure, outcome::HoldStatus},
+    kernel::{
+        Failure,
+        outcome::{BudgetStatus, HoldStatus},
+    },
 };
 
 macro_rules! error_codes {
@@ -64,9 +67,11 @@ error_codes! {
     NotFound = "NOT_FOUND", 404, Caller, None;
     /// The id was used before with other content.
     IdempotencyConflict = "IDEMPOTENCY_CONFLICT", 409, Caller, None;
-    /// The hold is over (captured or voided).
+    /// The agent has a budget request that is waiting or approved.
+    BudgetRequestExists = "BUDGET_REQUEST_EXISTS", 409, Caller, None;
+    /// The hold is over (captured or voided), or the budget request is decided.
     InvalidStatus = "INVALID_STATUS", 400, Caller, None;
-    /// The hold has expired.
+    /// The hold or the budget request has expired.
     Expired = "EXPIRED", 400, Caller, None;
     /// Too many requests of one caller.
     RateLimited = "RATE_LIMITED", 429, Caller, Some(1000);
@@ -110,7 +115,11 @@ impl From<&Failure> for ErrorCode {
             | Failure::UnknownSession
             | Failure::UnknownKey
             | Failure::UnknownPolicy
-            | Failure::UnknownWebhook => ErrorCode::NotFound,
+            | Failure::UnknownWebhook
+            | Failure::UnknownBudgetRequest => ErrorCode::NotFound,
+            Failure::BudgetRequestExists => ErrorCode::BudgetRequestExists,
+            Failure::BudgetRequestOver(BudgetStatus::Expired) => ErrorCode::Expired,
+            Failure::BudgetRequestOver(_) => ErrorCode::InvalidStatus,
             Failure::IdReused => ErrorCode::IdempotencyConflict,
             Failure::AuthorizationOver(HoldStatus::Expired) => ErrorCode::Expired,
             Failure::AuthorizationOver(HoldStatus::Open | HoldStatus::Captured | HoldStatus::Voided) => {

@@ -449,7 +449,9 @@ impl From<Outcome> for Reply {
             }
             Outcome::SessionClosed { spent, released } => Reply::SessionClosed(SessionClosed { spent, released }),
             Outcome::View(view) => Reply::from(view),
-            Outcome::AgentCreated(_) | Outcome::PolicyChanged { .. } | Outcome::Done => Reply::from(&foreign()),
+            Outcome::BudgetRequest(_) | Outcome::AgentCreated(_) | Outcome::PolicyChanged { .. } | Outcome::Done => {
+                Reply::from(&foreign())
+            }
         }
     }
 }
@@ -467,6 +469,8 @@ impl From<View> for Reply {
             | View::Policies(_)
             | View::Webhooks(_)
             | View::Simulation(_)
+            | View::BudgetRequests(_)
+            | View::BudgetInForce(_)
             | View::Shard(_) => Reply::from(&foreign()),
         }
     }

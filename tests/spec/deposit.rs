@@ -312,3 +312,20 @@ fn a_charge_that_outlives_its_deposit_still_finds_it() {
     shard.refund(2, 5).unwrap();
     assert_eq!(shard.balance(), [0, 8, 8, 8]);
 }
+
+/// The id of a deposit that was forgotten may be chosen again, for the deposit of another session. The session before, which is remembered
+/// longer than its deposit, took that for its own.
+#[test]
+fn a_session_does_not_take_another_deposit_of_the_same_id_for_its_own() {
+    let mut options = options(&[]);
+    options.history_kept = holdfast::kernel::Duration::from_secs(60);
+    let mut shard = Shard::with(options);
+    shard.hold(deposit(1, 50, "s"));
+    shard.void(1).unwrap();
+    shard.wait(60);
+    shard.hold(deposit(1, 70, "t"));
+    let deposit = |shard: &mut Shard, session| shard.budget(Protocol::Mpp, session).session.and_then(|s| s.deposit);
+    assert_eq!((deposit(&mut shard, "s"), deposit(&mut shard, "t")), (None, Some(micros(70))));
+    shard.close(Protocol::Mpp, "s").unwrap();
+    assert_eq!(shard.balance(), [70; 4]);
+}

@@ -4,6 +4,7 @@
 mod actor;
 mod asking;
 mod authorize;
+mod budget;
 mod change;
 mod deposit;
 mod expiry;

@@ -26,7 +26,7 @@ pub(crate) type Deed = fn(&mut Shard);
 pub(crate) struct Shard {
     pub(crate) state: State,
     pub(crate) now: Timestamp,
-    operations: u128,
+    pub(crate) operations: u128,
 }
 
 pub(crate) fn micros(micros: u64) -> Amount {

@@ -189,7 +189,13 @@ impl Shard {
             | Event::Checkpoint(_)
             | Event::By(..)
             | Event::Webhook(_)
-            | Event::Before(_) => {}
+            | Event::Before(_)
+            | Event::BudgetRequested(_)
+            | Event::BudgetApproved(_)
+            | Event::BudgetRejected(_)
+            | Event::BudgetSpent(..)
+            | Event::BudgetExhausted(..)
+            | Event::BudgetExpired(..) => {}
         }
     }
 

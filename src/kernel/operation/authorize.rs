@@ -263,8 +263,7 @@ impl State {
 
     /// The deposit of a session, if it is an envelope.
     pub(crate) fn deposit_hold(&self, agent: AgentIndex, session: &Session) -> Option<&Hold> {
-        let slot = self.holds.find(agent, session.envelope()?.deposit)?;
-        Some(self.holds.at(slot))
+        self.deposit_in(agent, session).map(|slot| self.holds.at(slot))
     }
 
     fn check_fields(&self, agent: &Agent, asked: &Authorize<'_>) -> Result<(), Failure> {

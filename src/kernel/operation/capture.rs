@@ -29,7 +29,8 @@ impl State {
         if asked.amount > Amount::MAX {
             return Err(Failure::Invalid { field: "amount", expected: "at most 1000000000000" });
         }
-        let captured = match self.holds.find(index, asked.id) {
+        let slot = self.holds.find(index, asked.id);
+        let captured = match slot {
             Some(slot) => self.capture_effect(slot, asked.amount, asked.last),
             None if agent.unknown().is_empty() => return Err(Failure::UnknownAuthorization),
             None => lost_effect(agent.unknown_amount(), asked.amount),
@@ -41,6 +42,7 @@ impl State {
             amount: asked.amount,
             last: asked.last,
         }));
+        self.spend_budget(index, slot, asked.amount, asked.last, events);
         Ok(Outcome::Captured(captured))
     }
 
@@ -139,6 +141,9 @@ impl State {
         activity.windows.book(now, now, Weight::default(), weight);
         for position in 0..wallets {
             activity.wallet_mut(position).book(now, now, Weight::default(), weight);
+        }
+        if let Some(budgets) = &mut activity.budgets {
+            budgets.spend(amount);
         }
         let lost = activity.lost_mut();
         lost.unattributed = lost.unattributed.saturating_add(amount);

@@ -12,6 +12,7 @@ use crate::kernel::{
     request::Increment,
     state::{
         State,
+        budget::BudgetRequest,
         history::{Answered, Asked, Deed, Operation},
         hold::Hold,
     },
@@ -38,6 +39,13 @@ impl State {
             return Err(Failure::Invalid {
                 field: "authorizationId",
                 expected: "an authorization of today: a hold counts in the windows of its day; ask for a new one",
+            });
+        }
+        let within = |budget: &BudgetRequest| hold.from_deposit || budget.counts(hold.serial);
+        if !agent.budget_in_force().is_none_or(within) {
+            return Err(Failure::Invalid {
+                field: "authorizationId",
+                expected: "an authorization of the budget in force: a hold counts in the budget of its time; ask for a new one",
             });
         }
         let whole = hold.amount().saturating_add(asked.amount);

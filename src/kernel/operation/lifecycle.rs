@@ -42,6 +42,10 @@ impl State {
                 let unknown = self.agents.get(agent)?.unknown();
                 unknown.iter().any(|unknown| unknown.until <= deadline.due).then_some(Event::UnknownExpired(agent))
             }
+            Due::Budget(agent, number) => {
+                let request = self.agents.get(agent)?.budgets()?.numbered(number)?;
+                request.expires_by(deadline.due).then_some(Event::BudgetExpired(agent, request.id))
+            }
             Due::Session(agent, number) => {
                 let session = self.agents.get_mut(agent)?.session_mut(number)?;
                 let due = session.forgotten_at(self.options.session_kept);

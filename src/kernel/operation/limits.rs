@@ -3,7 +3,7 @@
 use crate::kernel::{
     Amount, Duration, Name, NameId, Protocol, Timestamp,
     options::Options,
-    outcome::{AgentStatusCode, Measure, Violation, ViolationKind},
+    outcome::{AgentStatusCode, BudgetStatus, Measure, Violation, ViolationKind},
     policy::{ApprovalTerms, Program, Rule, ServiceWindow, SpendWindow},
     reason::{Reason, Reasons},
     request::AgentStatus,
@@ -97,6 +97,7 @@ fn ask_all(agent: &Agent, program: &Program, options: &Options, payment: &Paymen
     } else {
         check.wallet(wallet.map(|(wallet, _)| wallet), options);
         check.session_open();
+        check.budget();
     }
     for rule in program.rules() {
         check.rule(rule);
@@ -185,6 +186,17 @@ impl Check<'_> {
         let deposit = self.payment.deposit.map_or(Amount::ZERO, |hold| hold.amount());
         let current = self.after(self.drawn(session), self.lost());
         self.cumulative(ViolationKind::SessionDeposit, current, deposit, Reason::Deposit);
+    }
+
+    fn budget(&mut self) {
+        let Some(budget) = self.agent.budget_in_force() else { return };
+        let current = self.after(budget.weight.used, self.unknown);
+        if budget.status == BudgetStatus::Exhausted {
+            self.verdict.remaining = Some(Amount::ZERO);
+            let (limit, current) = (Measure::Money(budget.approved), Measure::Money(current));
+            return self.violate(ViolationKind::BudgetExhausted, limit, current);
+        }
+        self.cumulative(ViolationKind::BudgetExceeded, current, budget.approved, Reason::BudgetRequest);
     }
 
     fn rule(&mut self, rule: &Rule) {

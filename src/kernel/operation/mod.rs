@@ -3,6 +3,7 @@
 mod administration;
 mod asking;
 mod authorize;
+mod budget;
 mod capture;
 mod extend;
 mod increment;
@@ -55,6 +56,8 @@ impl State {
             Request::Read(query) => self.read(now, query).map(Outcome::View),
             Request::Webhook(change) => self.change_webhook(change, events),
             Request::By(actor, asked) => self.decide_by(now, actor, asked, events),
+            Request::RequestBudget(agent, asked) => self.request_budget(now, *agent, asked, events),
+            Request::DecideBudget(agent, asked) => self.decide_budget(now, *agent, asked, events),
         }
     }
 
@@ -120,6 +123,12 @@ impl State {
             Event::Stopped => self.stopped(),
             Event::Webhook(change) => self.webhook_changed(change),
             Event::Checkpoint(_) | Event::By(..) | Event::Before(_) => {}
+            Event::BudgetRequested(requested) => self.budget_requested(now, requested),
+            Event::BudgetApproved(approved) => self.budget_approved(now, approved),
+            Event::BudgetRejected(rejected) => self.budget_rejected(now, rejected),
+            Event::BudgetSpent(agent, id, spent) => self.budget_spent(*agent, *id, *spent),
+            Event::BudgetExhausted(agent, id) => self.budget_exhausted(*agent, *id),
+            Event::BudgetExpired(agent, id) => self.budget_expired(*agent, *id),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::limits::{Payment, Verdict};
 use crate::kernel::{
     Amount, Timestamp,
     options::Options,
+    outcome::BudgetStatus,
     policy::Program,
     reason::{Reason, Reasons},
     request::AgentStatus,
@@ -46,6 +47,13 @@ pub(crate) fn pass(
         return None;
     }
     let mut reasons = caps.reasons;
+    if let Some(budget) = agent.budget_in_force() {
+        if budget.status == BudgetStatus::Exhausted {
+            return None;
+        }
+        room.fit(Some(budget.approved), budget.weight.used, unknown)?;
+        reasons.insert(Reason::BudgetRequest);
+    }
     match payment.wallet.and_then(|at| Some((agent.wallets.get(at)?, agent.wallet_windows(at)))) {
         Some((wallet, windows)) => fit_wallet(&mut room, &mut reasons, wallet, windows, unknown, now)?,
         None if options.require_wallet || payment.wallet_named => return None,

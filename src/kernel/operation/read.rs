@@ -2,18 +2,26 @@
 
 use super::{join::Join, limits::calendar};
 use crate::kernel::{
-    AgentIndex, Amount, AuthorizationId, Failure, Protocol, Timestamp,
+    AgentIndex, Amount, AuthorizationId, BudgetRequestId, Failure, Protocol, Timestamp,
     outcome::{
-        AgentView, AuthorizationView, BudgetView, LimitView, Measure, ServiceView, SessionView, ShardView, View,
-        ViolationKind, WalletView,
+        AgentView, AuthorizationView, BudgetRequestView, BudgetStatus, BudgetView, LimitView, Measure, ServiceView,
+        SessionView, ShardView, View, ViolationKind, WalletView,
     },
     policy::{Rule, ServiceWindow},
     request::{Principal, Query},
-    state::{State, agent::Agent, session::Session, window::Calendar},
+    state::{
+        State,
+        agent::Agent,
+        budget::{BudgetRequest, BudgetRequests},
+        session::Session,
+        window::Calendar,
+    },
 };
 
 /// The most agents that one query shows.
 const AGENTS_SHOWN_MAX: u32 = 1000;
+/// The most budget requests of all agents that one query shows.
+const BUDGET_REQUESTS_SHOWN_MAX: u32 = 1000;
 
 impl State {
     pub(crate) fn read(&self, now: Timestamp, query: &Query<'_>) -> Result<View, Failure> {
@@ -48,6 +56,16 @@ impl State {
                 incarnation: self.incarnation,
                 digest: digest.then(|| self.digest()),
             }),
+            Query::BudgetRequests(agent, id, status) => {
+                View::BudgetRequests(self.budget_requests_view(self.agent(*agent)?, *id, *status)?)
+            }
+            Query::LatestBudgetRequests(status, count) => {
+                View::BudgetRequests(self.latest_budget_requests(*status, (*count).min(BUDGET_REQUESTS_SHOWN_MAX)))
+            }
+            Query::BudgetInForce(agent) => {
+                let agent = self.agent(*agent)?;
+                View::BudgetInForce(agent.budget_in_force().map(|budget| Box::new(budget.view(agent.id))))
+            }
             Query::Simulate(agent, simulation) => View::Simulation(self.simulate(now, *agent, simulation)?),
         })
     }
@@ -148,6 +166,10 @@ impl State {
         if let Some(deposit) = deposit {
             limits.push(money(ViolationKind::SessionDeposit, deposit, with_lost(used_in_session)));
         }
+        if let Some(budget) = agent.budget_in_force() {
+            let used = budget.weight.used.saturating_add(unknown);
+            limits.push(money(ViolationKind::BudgetExceeded, budget.approved, used));
+        }
         for rule in self.program(agent).all_rules().filter(|rule| rule.applies().covers(protocol)) {
             let kind = ViolationKind::Rule(rule.kind());
             match rule {
@@ -196,6 +218,31 @@ impl State {
             }
         }
         limits
+    }
+
+    fn budget_requests_view(
+        &self,
+        agent: &Agent,
+        id: Option<BudgetRequestId>,
+        status: Option<BudgetStatus>,
+    ) -> Result<Vec<BudgetRequestView>, Failure> {
+        let fits = |request: &&BudgetRequest| {
+            id.is_none_or(|id| request.id == id) && status.is_none_or(|status| request.status == status)
+        };
+        let requests = || agent.budgets().into_iter().flat_map(BudgetRequests::iter).rev();
+        if id.is_some_and(|id| !requests().any(|request| request.id == id)) {
+            return Err(Failure::UnknownBudgetRequest);
+        }
+        Ok(requests().filter(fits).map(|request| request.view(agent.id)).collect())
+    }
+
+    fn latest_budget_requests(&self, status: Option<BudgetStatus>, count: u32) -> Vec<BudgetRequestView> {
+        let latest = self.budget_index.iter().rev().filter_map(|(_, index, number)| {
+            let agent = self.agents.get(*index)?;
+            let request = agent.budgets()?.numbered(*number)?;
+            status.is_none_or(|status| request.status == status).then(|| request.view(agent.id))
+        });
+        latest.take(count as usize).collect()
     }
 
     fn session_view(&self, now: Timestamp, index: AgentIndex, session: &Session) -> SessionView {

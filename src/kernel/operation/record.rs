@@ -60,7 +60,10 @@ impl State {
             Match::Nothing => self.against_nothing(now, index, agent, asked, operation, &payee, events),
         };
         let recorded = self.recorded_effect(&booked);
+        let slot = booked.authorization.and_then(|id| self.holds.find(index, id));
+        let last = slot.is_some_and(|slot| !self.holds.at(slot).deposit);
         events.push(Event::Recorded(Box::new(booked)));
+        self.spend_budget(index, slot, asked.amount, last, events);
         Ok(Outcome::Recorded(recorded))
     }
 
@@ -92,7 +95,7 @@ impl State {
             let open = |session: &Session| self.deposit_hold(index, session).is_some_and(Hold::is_open);
             let joined = Join::mpp(agent, asked.session, payee.ids(), open);
             if let Some(session) = joined.and_then(Join::session)
-                && let Some(deposit) = session.envelope().and_then(|e| self.holds.find(index, e.deposit))
+                && let Some(deposit) = self.deposit_in(index, session)
             {
                 let inside = |hold: &Hold| hold.from_deposit && hold.session == session.number;
                 return match self.oldest_covering(agent, asked, payee, inside) {
@@ -273,6 +276,9 @@ impl State {
         let known_service = agent.service(event.protocol, event.service).is_some();
         let activity = agent.activity_mut();
         activity.windows.book(now, now, Weight::default(), weight);
+        if let Some(budgets) = &mut activity.budgets {
+            budgets.spend(event.amount);
+        }
         if let Some(position) = event.wallet {
             activity.wallet_mut(usize::from(position)).book(now, now, Weight::default(), weight);
         }

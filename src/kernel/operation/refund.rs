@@ -37,6 +37,7 @@ impl State {
             operation: asked.operation,
             amount: asked.amount,
         }));
+        self.refund_budget(index, slot, asked.amount, events);
         Ok(Outcome::Refunded { refunded: hold.refunded().saturating_add(asked.amount) })
     }
 

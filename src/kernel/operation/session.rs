@@ -64,11 +64,12 @@ impl State {
 
     pub(crate) fn session_closed(&mut self, now: Timestamp, agent: AgentIndex, number: SessionNumber, end: SessionEnd) {
         let Some(session) = self.agent_mut(agent).session_mut(number) else { return };
-        let (was_open, inside, envelope) = (session.is_open(), session.inside, session.envelope().copied());
+        let (was_open, inside) = (session.is_open(), session.inside);
         if was_open {
             session.end = end;
         }
-        let deposit = envelope.and_then(|envelope| self.holds.find(agent, envelope.deposit));
+        let session = self.agents.get(agent).and_then(|agent| agent.session(number));
+        let deposit = session.and_then(|session| self.deposit_in(agent, session));
         if let (true, Some(slot)) = (was_open, deposit) {
             let deposit = self.holds.at_mut(slot);
             let released = deposit.headroom().saturating_sub(inside);

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use super::{few::Few, session::Session, velocity::Velocity, window::Windows};
+use super::{budget::BudgetRequests, few::Few, session::Session, velocity::Velocity, window::Windows};
 use crate::kernel::{Amount, NameId, Protocol, SessionNumber, Timestamp, policy::PeriodSet};
 
 /// The counters of an agent. Most agents pay one service from one wallet in one session at a time, and then a decision
@@ -14,6 +14,8 @@ pub struct Activity {
     pub windows: Windows,
     /// What a crash may have lost; mostly nothing.
     pub lost: Option<Box<Lost>>,
+    /// The budgets that it asked for; mostly none.
+    pub budgets: Option<Box<BudgetRequests>>,
     /// By the position of the wallet, as far as any was paid from.
     pub wallets: Few<Windows>,
     /// By rail and service, in that order.
@@ -62,6 +64,7 @@ impl Activity {
     pub const NONE: Activity = Activity {
         windows: Windows::EMPTY,
         lost: None,
+        budgets: None,
         wallets: Few::None,
         services: Few::None,
         sessions: Few::None,
@@ -72,6 +75,11 @@ impl Activity {
     /// What a crash may have lost, made if need be.
     pub fn lost_mut(&mut self) -> &mut Lost {
         self.lost.get_or_insert_default()
+    }
+
+    /// The budgets that it asked for, made if need be.
+    pub fn budgets_mut(&mut self) -> &mut BudgetRequests {
+        self.budgets.get_or_insert_default()
     }
 
     /// The counters of a wallet, made if need be.

@@ -5,6 +5,7 @@ use bincode::{Decode, Encode};
 
 use super::{
     activity::{Activity, Service, UnknownHold},
+    budget::{BudgetRequest, BudgetRequests},
     few::Few,
     holds::OpenHolds,
     rebuilt::Rebuilt,
@@ -150,6 +151,20 @@ impl Agent {
     #[must_use]
     pub fn unattributed(&self) -> Amount {
         self.activity().lost.as_ref().map_or(Amount::ZERO, |lost| lost.unattributed)
+    }
+
+    /// The budgets that it asked for, if there were any.
+    #[must_use]
+    #[inline]
+    pub fn budgets(&self) -> Option<&BudgetRequests> {
+        self.activity().budgets.as_deref()
+    }
+
+    /// The budget that limits what it pays.
+    #[must_use]
+    #[inline]
+    pub fn budget_in_force(&self) -> Option<&BudgetRequest> {
+        self.budgets()?.in_force()
     }
 
     /// Over everything it pays.

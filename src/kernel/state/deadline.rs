@@ -37,6 +37,8 @@ pub enum Due {
     Unknown(AgentIndex),
     /// A session may be forgotten.
     Session(AgentIndex, SessionNumber),
+    /// A budget request expires: the agent's with this number.
+    Budget(AgentIndex, u32),
 }
 
 /// All deadlines of a shard, some of which may be out of date: whoever takes one out asks the state whether it still stands.

@@ -1,6 +1,6 @@
 //! The whole state as bytes, in one canonical form: for snapshots, and for the digest that tells two states apart.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use bincode::{Decode, Encode, config, error::EncodeError};
 use thiserror::Error;
@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::{
     State,
     agents::Agents,
+    budget::BudgetRequests,
     catalogue::Catalogue,
     deadline::{Deadline, Deadlines, Due},
     history::{History, Operation},
@@ -136,6 +137,7 @@ impl State {
             keys: image.keys.into_iter().map(|key| (key.id, key)).collect(),
             webhooks: image.webhooks.into_iter().map(|webhook| (webhook.source.id, webhook)).collect(),
             deadlines: Deadlines::default(),
+            budget_index: BTreeSet::new(),
             options: image.options,
         };
         image.names.into_iter().for_each(|text| {
@@ -152,6 +154,7 @@ impl State {
         image.operations.into_iter().for_each(|(at, operation)| state.history.remember(at, operation));
         state.restore_unknown_deadlines();
         state.restore_session_deadlines();
+        state.restore_budgets();
         Ok(state)
     }
 
@@ -173,6 +176,18 @@ impl State {
         for (index, agent) in self.agents.iter() {
             for unknown in agent.unknown() {
                 self.deadlines.push(Deadline { due: unknown.until, what: Due::Unknown(index) });
+            }
+        }
+    }
+
+    fn restore_budgets(&mut self) {
+        for (index, agent) in self.agents.iter() {
+            for request in agent.budgets().into_iter().flat_map(BudgetRequests::iter) {
+                self.budget_index.insert((request.created_at, index, request.number));
+                if request.expires_by(Timestamp::MAX) {
+                    let what = Due::Budget(index, request.number);
+                    self.deadlines.push(Deadline { due: request.expires_at, what });
+                }
             }
         }
     }

@@ -1,6 +1,9 @@
 //! The state of one shard, and the bookings that every operation is made of.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     agent::Agent,
@@ -39,6 +42,8 @@ pub struct State {
     pub(crate) keys: BTreeMap<KeyId, KeySource>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
     pub(crate) deadlines: Deadlines,
+    /// All budget requests that are remembered, by when they were made, by agent and number. Rebuilt from the agents.
+    pub(crate) budget_index: BTreeSet<(Timestamp, AgentIndex, u32)>,
 }
 
 /// What may be approved for an agent ahead of the disk.
@@ -72,6 +77,7 @@ impl State {
             keys: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             deadlines: Deadlines::default(),
+            budget_index: BTreeSet::new(),
         }
     }
 
@@ -191,7 +197,13 @@ impl State {
             return None;
         }
         let session = self.agents.get(hold.agent)?.session(hold.session)?;
-        self.holds.find(hold.agent, session.envelope()?.deposit)
+        self.deposit_in(hold.agent, session)
+    }
+
+    /// Where the deposit of a session is, as long as it is remembered. Once it is forgotten, its id may name a hold of another session.
+    pub(crate) fn deposit_in(&self, agent: AgentIndex, session: &Session) -> Option<Slot> {
+        let slot = self.holds.find(agent, session.envelope()?.deposit)?;
+        (self.holds.at(slot).session == session.number).then_some(slot)
     }
 
     /// Changes a hold and books what that does to the counters it weighs on.
@@ -310,7 +322,7 @@ impl State {
         };
         let (inside, charges) = (session.inside, session.open_charges);
         let captured = session.end == SessionEnd::Captured;
-        let deposit = session.envelope().and_then(|envelope| self.holds.find(agent, envelope.deposit));
+        let deposit = self.deposit_in(agent, session);
         let Some(deposit) = deposit.filter(|slot| self.holds.at(*slot).is_open()) else { return };
         self.change(now, deposit, |hold| {
             hold.resize(hold.amount().min(hold.captured().saturating_add(inside)));
@@ -358,6 +370,9 @@ pub(crate) fn book(agent: &mut Agent, hold: &Hold, now: Timestamp, before: Weigh
     }
     let activity = agent.activity_mut();
     activity.windows.book(hold.placed_at, now, before, after);
+    if let Some(budgets) = &mut activity.budgets {
+        budgets.book(hold.serial, before, after);
+    }
     activity.service_mut(hold.protocol, hold.service()).windows.book(hold.placed_at, now, before, after);
     if let Some(position) = hold.wallet {
         activity.wallet_mut(usize::from(position)).book(hold.placed_at, now, before, after);
@@ -385,7 +400,8 @@ fn refresh(agent: &mut Agent, options: &Options, catalogue: &Catalogue) {
 fn lease(options: &Options, agent: &Agent, program: &Program) -> (Amount, u32) {
     let rule = &options.lease;
     let share = |whole: u64| (u128::from(whole) * u128::from(rule.share_percent.min(100)) / 100) as u64;
-    let smallest = [program.smallest_amount_limit(), agent.smallest_wallet_limit()].into_iter().flatten().min();
+    let budget = agent.budget_in_force().map(|budget| budget.approved);
+    let smallest = [program.smallest_amount_limit(), agent.smallest_wallet_limit(), budget].into_iter().flatten().min();
     let amount = match (rule.ceiling, agent.own_lease, smallest) {
         (Amount::ZERO, _, _) => Amount::ZERO,
         (_, Some(own), _) => own,

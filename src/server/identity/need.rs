@@ -44,6 +44,12 @@ impl Need {
     pub const BUDGET: Need = Need::agents(Scope::PoliciesRead);
     /// Asking what would be decided about an agent's payments.
     pub const SIMULATIONS: Need = Need::agents(Scope::PoliciesRead);
+    /// Asking for a budget.
+    pub const BUDGET_REQUESTS: Need = Need::agents(Scope::PaymentsRequest);
+    /// Seeing what budgets everybody asked for.
+    pub const BUDGET_REQUEST_LISTS: Need = Need::operators(Scope::PaymentsApprove);
+    /// Approving and rejecting budgets.
+    pub const BUDGET_DECISIONS: Need = Need::operators(Scope::PaymentsApprove);
     /// Seeing one agent.
     pub const AGENT: Need = Need::agents(Scope::AgentsRead);
     /// Seeing all agents, or an agent's credentials.
@@ -95,6 +101,8 @@ impl Need {
             Request::PutWallet(..) => Need::WALLET_CHANGES,
             Request::PutPolicy(..) | Request::RemovePolicy(..) | Request::SetOptions(_) => Need::POLICY_CHANGES,
             Request::Webhook(_) => Need::WEBHOOK_CHANGES,
+            Request::RequestBudget(..) => Need::BUDGET_REQUESTS,
+            Request::DecideBudget(..) => Need::BUDGET_DECISIONS,
             Request::Read(query) => Need::of_query(query),
             Request::By(_, request) => Need::of(request),
         }
@@ -103,7 +111,8 @@ impl Need {
     fn of_query(query: &Query<'_>) -> Need {
         match query {
             Query::Authorization(..) | Query::Services(..) => Need::TRANSACTIONS,
-            Query::Budget(..) => Need::BUDGET,
+            Query::Budget(..) | Query::BudgetRequests(..) | Query::BudgetInForce(_) => Need::BUDGET,
+            Query::LatestBudgetRequests(..) => Need::BUDGET_REQUEST_LISTS,
             Query::Agent(_) | Query::Wallets(_) => Need::AGENT,
             Query::AgentKeys(_) | Query::Agents { .. } => Need::AGENT_LISTS,
             Query::Webhooks => Need::WEBHOOKS,

@@ -1,6 +1,7 @@
 //! Everything that happened to one agent, in the order in which it happened. Money is counted in signed micro-units here, so
 //! that a sum that went wrong shows as a negative number instead of a clamped one.
 
+use super::budget::Budget;
 use crate::kernel::{
     AgentId, Amount, AuthorizationId, Duration, OperationId, Outcome, Protocol, Timestamp,
     outcome::{Approval, HoldStatus},
@@ -25,6 +26,8 @@ pub(super) struct Agent {
     /// Every session ever; the number of a session is its place here, from 1.
     pub(super) sessions: Vec<Session>,
     pub(super) operations: Vec<Operation>,
+    /// Every budget request ever.
+    pub(super) budgets: Vec<Budget>,
     pub(super) unknown_holds: Vec<UnknownHold>,
     /// Spend that nobody can say the session or service of.
     pub(super) unattributed: i128,

@@ -24,6 +24,7 @@ impl Model {
             None if self.agents[agent].unknown_holds.is_empty() => return Err(Failure::UnknownAuthorization),
             None => self.agents[agent].capture_unknown(paid, now),
         };
+        self.exhaust(agent);
         let answer = Outcome::Captured(captured);
         self.agents[agent].remember(request.operation, content, &answer, now);
         Ok(answer)

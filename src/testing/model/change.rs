@@ -3,6 +3,7 @@
 use super::{
     Model,
     agent::{Agent, Hold, OperationContent, Place, Session},
+    budget::Budget,
     examine::{Ask, Question},
     place::{check, check_amount, is_allowed},
     sum::{amount, micros},
@@ -65,6 +66,9 @@ impl Model {
         let hold = &self.agents[agent].holds[position];
         let (session, whole) = (hold.session, hold.amount + micros(request.amount));
         check(hold.placed_at.day() == self.now.day(), "authorization")?;
+        let budget = self.agents[agent].budget_in_force();
+        let within = |budget: &Budget| hold.place == Place::Envelope || budget.counts(hold.placed_as);
+        check(budget.is_none_or(within), "authorization")?;
         let verdict = self.examine(agent, &self.question_of_increment(agent, hold, micros(request.amount)));
         let now = self.now;
         self.agents[agent].touch(session, now);

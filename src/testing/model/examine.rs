@@ -7,7 +7,7 @@ use super::{
 };
 use crate::kernel::{
     Amount, Duration, Name, Period, Protocol, Timestamp,
-    outcome::{AgentStatusCode, Measure, Violation, ViolationKind},
+    outcome::{AgentStatusCode, BudgetStatus, Measure, Violation, ViolationKind},
     policy::{NameSet, Rule, ServiceWindow, SpendWindow},
     request::AgentStatus,
 };
@@ -80,6 +80,9 @@ impl Model {
             question.wallet_state(&mut verdict);
         }
         question.session_state(&mut verdict);
+        if !inside {
+            question.budget(&mut verdict);
+        }
         match self.rules(agent) {
             Some(rules) => rules.iter().for_each(|rule| question.rule(rule, inside, &mut verdict)),
             None => verdict.forbid(true, ViolationKind::Unreadable),
@@ -150,6 +153,16 @@ impl Question<'_> {
                 verdict.limit(ViolationKind::SessionDeposit, amount(deposit.amount), drawn + lost + self.more);
             }
         }
+    }
+
+    fn budget(&self, verdict: &mut Verdict) {
+        let Some(budget) = self.agent.budget_in_force() else { return };
+        let current = self.agent.total_of_budget(budget).used + self.agent.unknown() + self.more;
+        if budget.status == BudgetStatus::Exhausted {
+            let (limit, current) = (Measure::Money(budget.approved), Measure::Money(amount(current)));
+            return verdict.compare(true, ViolationKind::BudgetExhausted, limit, current);
+        }
+        verdict.limit(ViolationKind::BudgetExceeded, budget.approved, current);
     }
 
     fn rule(&self, rule: &Rule, inside: bool, verdict: &mut Verdict) {

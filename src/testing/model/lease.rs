@@ -103,7 +103,8 @@ impl Model {
         let wallets = self.agents[agent].wallets.iter().flat_map(|wallet| {
             [wallet.source.limit_per_day, wallet.source.limit_per_week, wallet.source.limit_per_month]
         });
-        rules.chain(wallets.flatten())
+        let budget = self.agents[agent].budget_in_force().map(|budget| budget.approved);
+        rules.chain(wallets.flatten()).chain(budget)
     }
 }
 

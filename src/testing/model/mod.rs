@@ -4,6 +4,7 @@
 
 mod agent;
 mod authorize;
+mod budget;
 mod capture;
 mod change;
 mod examine;

@@ -34,6 +34,7 @@ impl Model {
             growths: Vec::new(),
             sessions: Vec::new(),
             operations: Vec::new(),
+            budgets: Vec::new(),
             unknown_holds: Vec::new(),
             unattributed: 0,
             paces: Vec::new(),

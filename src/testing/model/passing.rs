@@ -23,6 +23,10 @@ enum Due {
         agent: usize,
         session: usize,
     },
+    Budget {
+        agent: usize,
+        budget: usize,
+    },
     Hold {
         agent: usize,
         hold: usize,
@@ -61,6 +65,7 @@ impl Model {
                 self.agents[agent].unknown_holds.remove(unknown);
             }
             Due::Session { agent, session } => self.agents[agent].sessions[session].forgotten = true,
+            Due::Budget { agent, budget } => self.expire_budget(agent, budget),
             Due::Hold { agent, hold } => self.agents[agent].holds[hold].forgotten = true,
             Due::Operation { agent, operation } => self.agents[agent].operations[operation].forgotten = true,
         }
@@ -87,6 +92,9 @@ fn due_of_agent(options: &Options, index: usize, agent: &Agent) -> Vec<(Timestam
             let last = session.last_at.max(session.ends_at().unwrap_or_default());
             due.push((last.after(options.session_kept), Due::Session { agent: index, session: place }));
         }
+    }
+    for (place, budget) in agent.budgets.iter().enumerate().filter(|(_, budget)| budget.runs()) {
+        due.push((budget.expires_at, Due::Budget { agent: index, budget: place }));
     }
     for (place, operation) in agent.operations.iter().enumerate().filter(|(_, operation)| !operation.forgotten) {
         let forgotten = Due::Operation { agent: index, operation: place };

@@ -42,6 +42,7 @@ impl Model {
             session: request.session,
         };
         let recorded = self.book(agent, &reported, request);
+        self.exhaust(agent);
         let answer = Outcome::Recorded(recorded);
         if let Some(operation) = operation {
             let now = self.now;

@@ -47,6 +47,19 @@ impl Model {
                 View::Policies(sources.collect())
             }
             Query::Webhooks => View::Webhooks(Vec::new()),
+            Query::BudgetRequests(agent, id, status) => {
+                let agent = &self.agents[self.known(*agent)?];
+                if id.is_some_and(|id| agent.budget(id).is_none()) {
+                    return Err(Failure::UnknownBudgetRequest);
+                }
+                View::BudgetRequests(agent.budgets_view(*id, *status))
+            }
+            Query::LatestBudgetRequests(status, count) => View::BudgetRequests(self.latest_budgets(*status, *count)),
+            Query::BudgetInForce(agent) => {
+                let agent = &self.agents[self.known(*agent)?];
+                let budget = agent.budget_in_force();
+                View::BudgetInForce(budget.map(|budget| Box::new(agent.view_of_budget(budget))))
+            }
             Query::Shard { .. } => View::Shard(ShardView {
                 agents: self.agents.len() as u64,
                 holds: self.open_holds().count() as u64,
@@ -148,6 +161,10 @@ impl Model {
             let drawn = deposit.captured + agent.held_inside(deposit.session);
             let used = drawn + agent.unknown() + agent.unattributed;
             limits.push(money(ViolationKind::SessionDeposit, amount(deposit.amount), used));
+        }
+        if let Some(budget) = agent.budget_in_force() {
+            let used = agent.total_of_budget(budget).used + agent.unknown();
+            limits.push(money(ViolationKind::BudgetExceeded, budget.approved, used));
         }
         for rule in self.all_rules(index) {
             let kind = ViolationKind::Rule(rule.kind());

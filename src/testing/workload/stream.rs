@@ -1,9 +1,10 @@
 //! The stream of turns, and what each is about.
 
-use super::{operator, payment};
+use super::{budget, operator, payment};
 use crate::{
     kernel::{
-        AgentId, AgentIndex, AuthorizationId, Failure, OperationId, Options, Outcome, Request, Timestamp,
+        AgentId, AgentIndex, AuthorizationId, BudgetRequestId, Failure, OperationId, Options, Outcome, Request,
+        Timestamp,
         request::{AgentStatus, Authorize, CreateAgent},
     },
     testing::random::Random,
@@ -53,6 +54,8 @@ pub struct Workload {
     pub(super) now: Timestamp,
     /// The holds that were approved, as they were asked for.
     pub(super) placed: Vec<(AgentIndex, Authorize<'static>)>,
+    /// The budgets that were asked for.
+    pub(super) budgets: Vec<(AgentIndex, BudgetRequestId)>,
     ids: u128,
     asked: Vec<Request<'static>>,
     opening: Vec<Request<'static>>,
@@ -64,7 +67,8 @@ impl Workload {
     pub fn new(seed: u64, mood: Mood) -> Workload {
         let random = Random::new(seed);
         let (now, placed, asked, opening) = (BEGINNING, Vec::new(), Vec::new(), Vec::new());
-        let mut workload = Workload { random, mood, now, placed, ids: 0, asked, opening };
+        let budgets = Vec::new();
+        let mut workload = Workload { random, mood, now, placed, budgets, ids: 0, asked, opening };
         workload.opening = workload.opening_requests();
         workload
     }
@@ -134,6 +138,7 @@ impl Workload {
         let request = match self.random.below(100) {
             0..15 if !self.asked.is_empty() => self.again(),
             0..18 if wild => operator::change(self),
+            18..22 => budget::request(self),
             _ => payment::request(self),
         };
         if self.asked.len() == REMEMBERED {

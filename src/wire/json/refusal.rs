@@ -96,6 +96,9 @@ impl From<Failure> for Refusal {
             | Failure::UnknownKey
             | Failure::UnknownPolicy
             | Failure::UnknownWebhook
+            | Failure::UnknownBudgetRequest
+            | Failure::BudgetRequestExists
+            | Failure::BudgetRequestOver(_)
             | Failure::IdReused
             | Failure::AuthorizationOver(_)
             | Failure::Capacity { .. } => Refusal::new(code, message),
