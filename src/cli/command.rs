@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    CliError, agent, authorize, capture, completions, exit, journal, key, output::Output, policy, serve, status, void,
+    CliError, agent, authorize, capture, completions, exit, journal, key, mcp, output::Output, policy, serve, status,
+    void,
 };
 
 /// An authorization gateway for machine payments
@@ -40,6 +41,8 @@ enum Command {
     Void(void::VoidArgs),
     /// Show how the gateway does
     Status(status::StatusArgs),
+    /// Serve language models over the Model Context Protocol on standard input and output
+    Mcp(mcp::McpArgs),
     /// Work on the journal of a gateway that is not running
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -68,6 +71,7 @@ pub fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Capture(arguments) => capture::run(&arguments, output),
         Command::Void(arguments) => void::run(&arguments, output),
         Command::Status(arguments) => status::run(&arguments, output),
+        Command::Mcp(arguments) => mcp::run(&arguments),
         Command::Journal(command) => journal::run(&command, output),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -13,6 +13,7 @@ mod journal;
 mod json;
 mod key;
 mod key_file;
+mod mcp;
 mod output;
 mod policy;
 mod quic;

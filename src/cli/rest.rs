@@ -44,12 +44,17 @@ impl GatewayArgs {
             Some(key) => key.clone(),
             None => key_file::read("an operator's key", &DataDir::new(&self.data_dir).operator_key())?,
         };
-        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).build();
-        Ok(Gateway { agent: config.into(), url: self.url.trim_end_matches('/').to_owned(), key })
+        Ok(Gateway::at(&self.url, key))
     }
 }
 
 impl Gateway {
+    /// The gateway that serves REST at `url`, asked with `key`.
+    pub(super) fn at(url: &str, key: String) -> Gateway {
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).build();
+        Gateway { agent: config.into(), url: url.trim_end_matches('/').to_owned(), key }
+    }
+
     pub(super) fn get(&self, path: &str) -> Result<Json, CliError> {
         self.ask("GET", path, None)
     }
@@ -95,6 +100,18 @@ impl Gateway {
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Result<Json, CliError> {
+        let (status, text) = self.answer(method, path, body.map(serde_json::Value::to_string))?;
+        let json = Json::parse(if text.is_empty() { "{}" } else { &text });
+        match json {
+            Some(json) if (200..300).contains(&status) => Ok(json),
+            Some(json) => Err(refused(status, &json)),
+            None => Err(CliError::new(format!("{} answered {status} without JSON", self.url))
+                .help("is --url the address of a Holdfast gateway?")),
+        }
+    }
+
+    /// The status and the body of whatever the gateway answers.
+    pub(super) fn answer(&self, method: &str, path: &str, body: Option<String>) -> Result<(u16, String), CliError> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -102,20 +119,13 @@ impl Gateway {
             .header("content-type", "application/json");
         let unusable = |error| CliError::new(format!("`{}` is not a URL: {error}", self.url)).exit(USAGE);
         let answered = match body {
-            Some(body) => self.agent.run(request.body(body.to_string()).map_err(unusable)?),
+            Some(body) => self.agent.run(request.body(body).map_err(unusable)?),
             None => self.agent.run(request.body(()).map_err(unusable)?),
         };
         let unreachable = |error: ureq::Error| unreachable(&self.url, &error);
         let mut response = answered.map_err(unreachable)?;
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(unreachable)?;
-        let status = response.status();
-        let json = Json::parse(if text.is_empty() { "{}" } else { &text });
-        match json {
-            Some(json) if status.is_success() => Ok(json),
-            Some(json) => Err(refused(status.as_u16(), &json)),
-            None => Err(CliError::new(format!("{} answered {status} without JSON", self.url))
-                .help("is --url the address of a Holdfast gateway?")),
-        }
+        Ok((response.status().as_u16(), text))
     }
 }
 

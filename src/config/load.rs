@@ -201,6 +201,7 @@ mod tests {
         check_refused("[holds]\ndefault_s = 9999999", &["holds.default_s", "9999999", "604800"]);
         check_refused("[tls]\nkey_file = \"key.pem\"", &["tls.key_file", "tls.certificate_file beside it"]);
         check_refused("[log]\nformat = \"xml\"", &["log.format", "xml", "\"text\" or \"json\""]);
+        check_refused("[mcp]\nhosts = \"a b\"", &["mcp.hosts", "a b", "pay.example.com"]);
         check_refused("[server", &["TOML", "line 1"]);
         check_refused("server = 1", &["server", "section"]);
     }

@@ -2,13 +2,14 @@
 
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr};
 
+use axum::http::uri::Authority;
 use figment::Figment;
 
 use super::{
     ConfigError,
     load::{origin_of, read},
     policy_file,
-    raw::{RawAgents, RawConfig, RawData, RawEngine, RawLog, RawMaxima, RawServer, RawTls},
+    raw::{RawAgents, RawConfig, RawData, RawEngine, RawLog, RawMaxima, RawMcp, RawServer, RawTls},
 };
 use crate::{
     engine::{CommitOptions, EngineOptions, SnapshotOptions},
@@ -31,6 +32,8 @@ const DAY_S: u64 = 24 * 3600;
 pub struct Config {
     /// Where and how is served.
     pub server: ServerOptions,
+    /// How language models reach it.
+    pub mcp: McpOptions,
     /// Where and how the journal is kept.
     pub data: DataOptions,
     /// The engine's and the kernel's options.
@@ -50,6 +53,13 @@ pub struct ServerOptions {
     pub http_addr: SocketAddr,
     /// How long requests in flight may take after the order to stop.
     pub drain: std::time::Duration,
+}
+
+/// How language models reach the gateway over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct McpOptions {
+    /// The names under which it answers, beside those of the loopback address and the one of `http_addr`; each may have a port.
+    pub hosts: Vec<String>,
 }
 
 /// Where and how the journal is kept.
@@ -105,6 +115,7 @@ pub(super) fn check(raw: &RawConfig, figment: &Figment) -> Result<Config, Config
     let default_policy = checker.default_policy(&raw.agents)?;
     Ok(Config {
         server: checker.server(&raw.server)?,
+        mcp: checker.mcp(&raw.mcp)?,
         data: checker.data(&raw.data)?,
         engine: checker.engine(&raw.engine, checker.kernel(raw, default_policy)?)?,
         tls: checker.tls(&raw.tls)?,
@@ -130,6 +141,19 @@ impl Checker<'_> {
             http_addr,
             drain: std::time::Duration::from_millis(self.number("server.drain_ms", raw.drain_ms, 0..=600_000)?),
         })
+    }
+
+    fn mcp(&self, raw: &RawMcp) -> Result<McpOptions, ConfigError> {
+        let hosts = raw.hosts.split(',').map(str::trim).filter(|host| !host.is_empty());
+        let hosts: Vec<String> = hosts.map(str::to_owned).collect();
+        let is_host = |host: &String| {
+            host.parse::<Authority>().is_ok_and(|parsed| !host.contains('@') && !parsed.host().is_empty())
+        };
+        if hosts.iter().all(is_host) {
+            Ok(McpOptions { hosts })
+        } else {
+            Err(self.invalid("mcp.hosts", &raw.hosts, "names such as \"pay.example.com, pay.example.com:8443\""))
+        }
     }
 
     fn data(&self, raw: &RawData) -> Result<DataOptions, ConfigError> {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
     pub(super) server: RawServer,
+    pub(super) mcp: RawMcp,
     pub(super) data: RawData,
     pub(super) engine: RawEngine,
     pub(super) holds: RawHolds,
@@ -25,6 +26,12 @@ pub(super) struct RawServer {
     pub(super) http_addr: String,
     pub(super) allow_plain_http: bool,
     pub(super) drain_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMcp {
+    pub(super) hosts: String,
 }
 
 #[derive(Debug, Deserialize)]

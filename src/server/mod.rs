@@ -4,6 +4,7 @@
 pub mod data_dir;
 pub mod first_start;
 pub mod identity;
+pub mod mcp;
 pub mod quic;
 pub mod rest;
 mod rest_thread;

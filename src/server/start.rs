@@ -137,7 +137,9 @@ impl Gateway {
         let first_start = first_start::prepare(&engine, &identity, &data, operator_key, clock.now())?;
         let http_addr = http.local_addr()?;
         let metrics = Arc::new(Metrics::new(engine.clone()));
-        let router = rest::router(RestState::new(engine.clone(), identity, clock, metrics));
+        let hosts: Vec<String> =
+            std::iter::once(http_addr.to_string()).chain(config.mcp.hosts.iter().cloned()).collect();
+        let router = rest::router(RestState::new(engine.clone(), identity, clock, metrics).with_mcp_hosts(&hosts));
         let rest = RestThread::start(http, router, config.server.drain)?;
         announce(&Welcome {
             quic_addr: quic.addresses().first().copied().unwrap_or(config.server.quic_addr),

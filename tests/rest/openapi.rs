@@ -14,8 +14,8 @@ use serde_json::Value;
 use crate::gateway::Gateway;
 
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
-/// Served for people: pages, which no OpenAPI document describes.
-const PAGES: [&str; 3] = ["/api/docs", "/api/docs/", "/api/docs/{*file}"];
+/// What no OpenAPI document describes: pages for people, and another protocol.
+const PAGES: [&str; 4] = ["/api/docs", "/api/docs/", "/api/docs/{*file}", "/mcp"];
 
 fn document() -> Value {
     serde_json::to_value(openapi_document()).unwrap()

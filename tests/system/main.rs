@@ -5,4 +5,5 @@
 mod crash;
 mod gateway;
 mod life;
+mod mcp;
 mod payer;

@@ -13,6 +13,7 @@ mod health;
 mod holds;
 mod ids;
 mod keys;
+mod mcp;
 mod payments;
 mod policies;
 mod router;

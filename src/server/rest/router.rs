@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, answer::Rejection, backtest, docs, document, health, holds, keys, payments, policies, simulate,
+    RestState, agents, answer::Rejection, backtest, docs, document, health, holds, keys, mcp, payments, policies, simulate,
     status, wallets,
 };
 
@@ -38,9 +38,13 @@ pub fn router(state: RestState) -> Router {
         .layer(HandleErrorLayer::new(overloaded))
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(REQUESTS_AT_ONCE_MAX));
-    let (router, _) = operations().layer(limits).merge(observers()).split_for_parts();
-    router
+    let (operations, _) = operations().layer(limits).split_for_parts();
+    let (observers, _) = observers().split_for_parts();
+    let mcp = mcp::route(&state, operations.clone());
+    operations
+        .merge(observers)
         .merge(docs::page())
+        .merge(mcp)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

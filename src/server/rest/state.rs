@@ -30,6 +30,8 @@ pub struct RestState {
     agent_changes: Arc<[Mutex<()>; AGENT_CHANGES_MAX]>,
     /// Held by the one backtest that may run.
     pub(super) backtest: Arc<Mutex<()>>,
+    /// The names, beside those of the loopback address, under which `/mcp` answers.
+    pub(super) mcp_hosts: Arc<[String]>,
 }
 
 impl RestState {
@@ -45,7 +47,14 @@ impl RestState {
             changes: Arc::new(Mutex::new(())),
             agent_changes,
             backtest: Arc::default(),
+            mcp_hosts: Arc::from([]),
         }
+    }
+
+    /// The same, with `/mcp` reachable under `hosts`, which may name a port.
+    #[must_use]
+    pub fn with_mcp_hosts(self, hosts: &[String]) -> RestState {
+        RestState { mcp_hosts: hosts.into(), ..self }
     }
 
     /// What is held while something of the agent is read, changed and written back.
