@@ -96,6 +96,13 @@ async fn pays(client: &Client, payer: &Payer) {
     let denied = answered(client, "pre_authorize_payment", too_much).await;
     assert_eq!((&denied["authorized"], &denied["violations"][0]["type"]), (&json!(false), &json!("PER_TX_LIMIT")));
 
+    let many = json!(
+        [0.05, 5.0].map(|amount| json!({ "amount": amount, "recipientAddress": "0xA", "serviceDomain": "a.example" }))
+    );
+    let simulated = answered(client, "simulate_policy", json!({ "requests": many })).await;
+    let decided: Vec<&Value> = simulated["results"].as_array().unwrap().iter().map(|one| &one["authorized"]).collect();
+    assert_eq!(decided, [true, false], "{simulated}");
+
     refused(client, "pre_authorize_payment", json!({ "amount": 1 }), "VALIDATION_ERROR").await;
     refused(client, "pre_authorize_payment", json!({ "amount": 1e30, "recipientAddress": "0xA" }), "VALIDATION_ERROR")
         .await;

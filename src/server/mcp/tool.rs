@@ -71,6 +71,16 @@ pub(super) const TOOLS: &[Tool] = &[
         renamed: &[],
         reads_only: true,
     },
+    Tool {
+        name: "simulate_policy",
+        title: "See what would be decided",
+        description: "Says what would be decided about one payment or many, under the policies in force, a stored policy or a draft, and why. \
+            Holds no money and changes nothing.",
+        method: "post",
+        path: "/api/policies/simulate",
+        renamed: &[],
+        reads_only: true,
+    },
 ];
 
 impl Tool {
@@ -172,6 +182,11 @@ fn resolved(document: &Value, schema: &Value) -> Value {
             if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
                 let target = document.pointer(reference.trim_start_matches('#')).cloned().unwrap_or_default();
                 return with_description(resolved(document, &target), members.get("description"));
+            }
+            if members.contains_key("allOf") {
+                let mut shape = Shape::default();
+                shape.take(document, schema);
+                return with_description(Value::from(shape.finish()), members.get("description"));
             }
             if let Some(known) = nullable(members) {
                 return with_description(resolved(document, known), members.get("description"));

@@ -21,8 +21,8 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, answer::Rejection, backtest, docs, document, health, holds, keys, mcp, payments, policies, simulate,
-    status, wallets,
+    RestState, agents, answer::Rejection, backtest, docs, document, health, holds, keys, mcp, payments, policies,
+    simulate, status, wallets,
 };
 
 /// The most bytes of a body.

@@ -36,7 +36,7 @@ pub struct AuthorizeRequest {
     /// Who is paid.
     #[schema(min_length = 1, max_length = 256)]
     recipient_address: String,
-    /// The URL that is paid for; the service follows from its host.
+    /// The URL that is paid for; the service follows from its host. Required for x402 and MPP unless `serviceDomain` is named.
     resource_url: Option<String>,
     /// The service; must agree with `resourceUrl` where both are named.
     service_domain: Option<String>,
