@@ -4,8 +4,8 @@ use hashbrown::HashMap;
 
 use crate::kernel::{
     AgentIndex, Event, NameId, Protocol, SessionNumber,
-    event::{Approved, Increased, RecordBooked, RefundBooked, SessionKind, SessionOpened},
-    request::{Authorize, Capture, Extend, Increment, Intent, Record, Refund},
+    event::{Approved, Increased, RecordBooked, RefundBooked, SessionKind, SessionOpened, SettlementBooked},
+    request::{Authorize, Capture, Extend, Increment, Intent, Record, Refund, Settle},
     state::State,
 };
 
@@ -92,6 +92,10 @@ pub(super) fn record<'s>(state: &'s State, sessions: &'s SessionNames, booked: &
 
 pub(super) fn capture(booked: &crate::kernel::event::CaptureBooked) -> Capture {
     Capture { id: booked.id, operation: booked.operation, amount: booked.amount, last: booked.last }
+}
+
+pub(super) fn settle(booked: &SettlementBooked) -> Settle<'_> {
+    Settle { id: booked.id, amount: Some(booked.amount), paid: booked.transaction.as_deref() }
 }
 
 pub(super) fn extend(extended: &crate::kernel::event::Extended) -> Extend {

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::kernel::{
     AgentIndex, AuthorizationId, Event, Failure, NameId, Outcome, PolicyId, Request, Timestamp,
-    event::{Approved, CaptureBooked, Denied, Increased, RecordBooked},
-    outcome::Violation,
+    event::{Approved, CaptureBooked, Denied, Increased, RecordBooked, SettlementBooked},
+    outcome::{Booking, Violation},
     policy::PolicySource,
     request::CloseSession,
     state::State,
@@ -101,6 +101,7 @@ impl Trial {
             Event::Denied(denied) => self.denied(now, denied),
             Event::Increased(increased) => self.increased(now, increased),
             Event::Captured(booked) => self.captured(now, booked),
+            Event::Settled(booked) => self.settled(now, booked),
             Event::Recorded(booked) => self.recorded(now, booked),
             Event::Voided(agent, id) => self.again(now, agent, &Request::Void(agent, id), Event::Voided(agent, id)),
             Event::Extended(extended) => {
@@ -233,13 +234,25 @@ impl Trial {
         self.again(now, agent, &Request::Capture(agent, past::capture(&booked)), Event::Captured(booked));
     }
 
+    fn settled(&mut self, now: Timestamp, booked: Box<SettlementBooked>) {
+        let (agent, id, amount) = (booked.agent, booked.id, booked.amount);
+        if self.was_denied(agent, id) {
+            self.report.spent = self.report.spent.saturating_add(amount);
+            return;
+        }
+        let event = Event::Settled(booked.clone());
+        self.again(now, agent, &Request::Settle(agent, past::settle(&booked)), event);
+    }
+
     fn recorded(&mut self, now: Timestamp, booked: Box<RecordBooked>) {
         let begun = std::mem::take(&mut self.begun);
         let (agent, amount) = (booked.agent, booked.amount);
         if !self.changed.contains(&agent) {
             begun.iter().for_each(|event| self.state.apply(now, event));
             self.state.apply(now, &Event::Recorded(booked));
-        } else if booked.authorization.is_some_and(|id| self.was_denied(agent, id)) {
+        } else if booked.booking != Booking::Misdirected
+            && booked.authorization.is_some_and(|id| self.was_denied(agent, id))
+        {
             self.report.spent = self.report.spent.saturating_add(amount);
         } else {
             let asked = past::record(&self.state, &self.sessions, &booked);

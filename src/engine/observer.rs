@@ -37,6 +37,7 @@ pub(super) fn is_observed(event: &Event) -> bool {
         | Event::Approved(_)
         | Event::Denied(_)
         | Event::Captured(_)
+        | Event::Settled(_)
         | Event::Voided(..)
         | Event::Expired(..)
         | Event::Extended(_)

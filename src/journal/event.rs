@@ -66,6 +66,7 @@ pub(super) fn write(event: &Event, context: &mut Context, bytes: &mut Vec<u8>) {
         Event::Denied(denied) => write_denied(denied, &mut writer),
         Event::Recorded(recorded) => write_recorded(recorded, &mut writer),
         Event::NameMet(_)
+        | Event::Settled(_)
         | Event::Extended(_)
         | Event::Increased(_)
         | Event::Refunded(_)
@@ -395,7 +396,7 @@ fn protocol(number: u8) -> Result<Protocol, DecodeError> {
 }
 
 fn booking(number: u8) -> Result<Booking, DecodeError> {
-    let all = [Booking::Matched, Booking::Session, Booking::Recovered, Booking::Unauthorized];
+    let all = [Booking::Matched, Booking::Session, Booking::Recovered, Booking::Unauthorized, Booking::Misdirected];
     let booking = all.into_iter().find(|booking| *booking as u8 == number);
     booking.ok_or(DecodeError::Other("no payment is booked with this number"))
 }

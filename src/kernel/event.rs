@@ -98,6 +98,8 @@ pub enum Event {
     BudgetExhausted(AgentIndex, BudgetRequestId),
     /// A budget request was not decided in time, or the budget has ended.
     BudgetExpired(AgentIndex, BudgetRequestId),
+    /// The rest of a hold was taken for paid.
+    Settled(Box<SettlementBooked>),
 }
 
 /// An agent asked for a budget.
@@ -185,6 +187,18 @@ pub struct CaptureBooked {
     pub last: bool,
 }
 
+/// The rest of a hold was taken for paid.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct SettlementBooked {
+    pub agent: AgentIndex,
+    pub id: AuthorizationId,
+    pub operation: OperationId,
+    pub amount: Amount,
+    /// What paid, which may be empty; absent where the caller was about to pay.
+    pub transaction: Option<Box<str>>,
+}
+
 /// A hold lasts longer.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[expect(missing_docs, reason = "the fields are those of the request and of the answer")]
@@ -224,7 +238,7 @@ pub struct RecordBooked {
     pub agent: AgentIndex,
     /// How it was booked; never [`Booking::Duplicate`].
     pub booking: Booking,
-    /// The hold that is captured, or the deposit that is drawn from.
+    /// The hold that is captured, or the deposit that is drawn from; of a misdirected payment the hold that it was reported against.
     pub authorization: Option<AuthorizationId>,
     /// Names the payment, where anything does.
     pub operation: Option<OperationId>,

@@ -54,6 +54,8 @@ impl State {
             }
             Request::Authorize(..)
             | Request::Capture(..)
+            | Request::CaptureTo(..)
+            | Request::Settle(..)
             | Request::Void(..)
             | Request::Extend(..)
             | Request::Increment(..)

@@ -89,6 +89,13 @@ impl OperationId {
         OperationId(digest(&["key", idempotency_key]))
     }
 
+    /// The operation that takes the rest of a hold for paid: by this transaction, or before paying.
+    #[must_use]
+    pub fn of_settled(hold: AuthorizationId, paid: Option<&str>) -> OperationId {
+        let when = if paid.is_some() { "paid" } else { "to pay" };
+        OperationId(digest(&["settled", &hold.to_string(), when, paid.unwrap_or_default()]))
+    }
+
     /// A payment without an id of its own: one settlement hash may pay for many calls, so recipient, resource and amount belong to its name.
     #[must_use]
     pub fn of_settlement(transaction: &str, recipient: &str, resource: &str, amount: super::Amount) -> OperationId {

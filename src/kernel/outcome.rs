@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{
     Amount, Duration, Protocol, Timestamp,
-    id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, SessionNumber},
+    id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, OperationId, SessionNumber},
     policy::{PolicyError, PolicySource, RuleKind},
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
@@ -21,6 +21,8 @@ pub enum Outcome {
     Denied(Denial),
     /// The report is booked.
     Captured(Captured),
+    /// The rest of the hold is taken for paid.
+    Settled(Settled),
     /// The hold is released.
     Voided {
         /// What was still held.
@@ -186,6 +188,21 @@ pub struct Captured {
     pub late: bool,
 }
 
+/// The rest of a hold was taken for paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Names the settlement.
+    pub operation: OperationId,
+    /// What it booked.
+    pub amount: Amount,
+    /// As a capture would have answered.
+    pub captured: Captured,
+    /// How the hold had ended before, where it had: it is booked since the money has moved, but it was not authorized any more.
+    pub over: Option<HoldStatus>,
+    /// Whether this answer was given before.
+    pub repeated: bool,
+}
+
 /// A reported payment was booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Recorded {
@@ -210,6 +227,9 @@ pub enum Booking {
     Unauthorized,
     /// It was reported before; counted once.
     Duplicate,
+    /// It was reported against a hold, but somebody else was paid than the hold is for: never authorized, it counts against every limit,
+    /// and the hold stays as it is.
+    Misdirected,
 }
 
 /// What was wrong with a request. Nothing was changed.
@@ -392,6 +412,8 @@ pub struct AuthorizationView {
     pub session: String,
     pub placed_at: Timestamp,
     pub expires_at: Timestamp,
+    /// The transaction that the settlement named; empty where it named none, absent where nothing was settled after the payment.
+    pub transaction: Option<String>,
 }
 
 /// A budget request, as of now.

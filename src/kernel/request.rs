@@ -18,6 +18,10 @@ pub enum Request<'a> {
     Authorize(AgentIndex, Authorize<'a>),
     /// Report what was paid against a hold.
     Capture(AgentIndex, Capture),
+    /// Report what was paid against a hold, and to whom.
+    CaptureTo(AgentIndex, CaptureTo<'a>),
+    /// Take the rest of a hold for paid.
+    Settle(AgentIndex, Settle<'a>),
     /// Release a hold.
     Void(AgentIndex, AuthorizationId),
     /// Lengthen a hold.
@@ -108,6 +112,28 @@ pub struct Capture {
     pub amount: Amount,
     /// Whether this is the last report: what is left of the hold is then released.
     pub last: bool,
+}
+
+/// Reports what was paid against a hold, and to whom. What went to another recipient than the hold is for was never authorized: it is
+/// booked as such, and the hold stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct CaptureTo<'a> {
+    /// What was paid.
+    pub capture: Capture,
+    /// Who got it.
+    pub recipient: &'a str,
+}
+
+/// Takes the rest of a hold for paid, in one step that ends the hold: its caller is about to pay exactly what was approved, or has paid.
+/// Doing it again returns the first answer.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Settle<'a> {
+    /// The hold; no deposit of a session.
+    pub id: AuthorizationId,
+    /// What was paid; all that is left of the hold where absent.
+    pub amount: Option<Amount>,
+    /// The transaction that paid, which may be empty. Absent where the caller is about to pay, which it may only as long as it may pay.
+    pub paid: Option<&'a str>,
 }
 
 /// Lengthens a hold: the caller may pay until `now + by`, at least as long as before.

@@ -57,6 +57,8 @@ pub struct Tally {
     pub recovered: u64,
     pub unauthorized: u64,
     pub duplicate: u64,
+    pub misdirected: u64,
+    pub settled: u64,
     pub sessions_closed: u64,
     pub budgets_approved: u64,
     pub budget_denials: u64,
@@ -252,6 +254,7 @@ impl Comparison {
         let tally = &mut self.tally;
         let overage = match outcome {
             Ok(Outcome::Captured(captured)) => captured.overage,
+            Ok(Outcome::Settled(settled)) => settled.captured.overage,
             Ok(Outcome::Recorded(recorded)) => recorded.overage,
             _ => crate::kernel::Amount::ZERO,
         };
@@ -270,6 +273,7 @@ impl Comparison {
             }
             Ok(Outcome::Captured(captured)) if captured.late => tally.late += 1,
             Ok(Outcome::Captured(_)) => tally.captured += 1,
+            Ok(Outcome::Settled(_)) => tally.settled += 1,
             Ok(Outcome::Voided { .. }) => tally.voided += 1,
             Ok(Outcome::Extended { .. }) => tally.extended += 1,
             Ok(Outcome::Increased { .. }) => tally.increased += 1,
@@ -280,6 +284,7 @@ impl Comparison {
                 Booking::Recovered => tally.recovered += 1,
                 Booking::Unauthorized => tally.unauthorized += 1,
                 Booking::Duplicate => tally.duplicate += 1,
+                Booking::Misdirected => tally.misdirected += 1,
             },
             Ok(Outcome::SessionClosed { .. }) => tally.sessions_closed += 1,
             Ok(Outcome::BudgetRequest(view)) => match view.status {
@@ -297,8 +302,10 @@ impl Tally {
     /// Whether every kind of end was seen at least once.
     #[must_use]
     pub fn reached_everything(&self) -> bool {
-        let successes = [self.approved, self.repeated, self.captured, self.voided, self.extended, self.increased];
-        let reports = [self.matched, self.from_deposit, self.recovered, self.unauthorized, self.duplicate];
+        let successes =
+            [self.approved, self.repeated, self.captured, self.voided, self.extended, self.increased, self.settled];
+        let reports =
+            [self.matched, self.from_deposit, self.recovered, self.unauthorized, self.duplicate, self.misdirected];
         let others = [self.denied, self.late, self.overage, self.refunded, self.sessions_closed, self.failures];
         let budgets = [self.budgets_approved, self.budget_denials, self.budgets_exhausted];
         successes.iter().chain(&budgets).chain(&reports).chain(&others).all(|count| *count > 0)
@@ -324,6 +331,8 @@ impl Tally {
             recovered: self.recovered + other.recovered,
             unauthorized: self.unauthorized + other.unauthorized,
             duplicate: self.duplicate + other.duplicate,
+            misdirected: self.misdirected + other.misdirected,
+            settled: self.settled + other.settled,
             sessions_closed: self.sessions_closed + other.sessions_closed,
             budgets_approved: self.budgets_approved + other.budgets_approved,
             budget_denials: self.budget_denials + other.budget_denials,
@@ -335,7 +344,10 @@ impl Tally {
 
 fn agent_of(request: &Request<'_>) -> Option<usize> {
     match request {
-        Request::Capture(agent, _) | Request::Record(agent, _) => Some(agent.0 as usize),
+        Request::Capture(agent, _)
+        | Request::CaptureTo(agent, _)
+        | Request::Settle(agent, _)
+        | Request::Record(agent, _) => Some(agent.0 as usize),
         _ => None,
     }
 }

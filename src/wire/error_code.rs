@@ -73,6 +73,9 @@ error_codes! {
     InvalidStatus = "INVALID_STATUS", 400, Caller, None;
     /// The hold or the budget request has expired.
     Expired = "EXPIRED", 400, Caller, None;
+    /// Somebody else was paid than the hold is for. The hold is as it was; the payment is booked as unauthorized spend, since the money has
+    /// moved.
+    RecipientMismatch = "RECIPIENT_MISMATCH", 403, Caller, None;
     /// Too many requests of one caller.
     RateLimited = "RATE_LIMITED", 429, Caller, Some(1000);
     /// Too many requests of all callers; nothing was decided.

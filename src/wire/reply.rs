@@ -449,9 +449,11 @@ impl From<Outcome> for Reply {
             }
             Outcome::SessionClosed { spent, released } => Reply::SessionClosed(SessionClosed { spent, released }),
             Outcome::View(view) => Reply::from(view),
-            Outcome::BudgetRequest(_) | Outcome::AgentCreated(_) | Outcome::PolicyChanged { .. } | Outcome::Done => {
-                Reply::from(&foreign())
-            }
+            Outcome::Settled(_)
+            | Outcome::BudgetRequest(_)
+            | Outcome::AgentCreated(_)
+            | Outcome::PolicyChanged { .. }
+            | Outcome::Done => Reply::from(&foreign()),
         }
     }
 }

@@ -187,6 +187,32 @@ async fn a_hold_that_has_expired_says_so() {
 }
 
 #[tokio::test]
+async fn a_capture_for_somebody_else_is_refused_and_counted() {
+    let gateway = Gateway::new();
+    let agent = gateway.agent("shopper").await;
+    let approved = gateway.post("/api/sdk/x402/pre-authorize", &agent.key, X402_PRE_AUTHORIZE).await.expect(200);
+    let id = approved.text("authorizationId");
+    let path = format!("/api/sdk/authorizations/{id}/capture");
+    let body = r#"{"amount":0.04,"recipientAddress":"0xSomebodyElse","idempotencyKey":"c1"}"#;
+    for _ in 0..2 {
+        let refused = gateway.post(&path, &agent.key, body).await;
+        refused.refused(403, "RECIPIENT_MISMATCH", None);
+        assert_eq!((refused.text("authorizationId"), refused.text("booking")), (id.clone(), "misdirected".to_owned()));
+        assert!(refused.text.contains(r#""overage":0.04}"#), "{}", refused.text);
+    }
+    let budget = gateway.get("/api/sdk/x402/budget", &agent.key).await.expect(200);
+    assert!(budget.text.contains(r#""spent":0.04,"#) && budget.text.contains(r#""held":0.05,"#), "{}", budget.text);
+    let record =
+        X402_RECORD.replace("{", &format!(r#"{{"authorizationId":"{id}","#)).replace("0xFacilitatorAddress", "0xElse");
+    let recorded = gateway.post("/api/sdk/x402/record", &agent.key, &record).await.expect(200);
+    assert_eq!((recorded.text("booking"), recorded.text("authorizationId")), ("misdirected".to_owned(), id.clone()));
+
+    let right = r#"{"amount":0.05,"recipientAddress":"0xfacilitatoraddress"}"#;
+    let captured = gateway.post(&path, &agent.key, right).await.expect(200);
+    assert!(captured.text.contains(r#""captured":0.05,"overage":0.00,"#), "{}", captured.text);
+}
+
+#[tokio::test]
 async fn facts_are_part_of_a_payment() {
     let gateway = Gateway::new();
     let agent = gateway.agent("shopper").await;

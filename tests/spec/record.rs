@@ -56,8 +56,9 @@ fn what_was_captured_before_counts_against_the_cover() {
 }
 
 #[test]
-fn a_named_hold_is_captured_whatever_the_facts() {
-    let named = |amount| Record { authorization: Some(id(2)), recipient: "0xbb", ..paid(amount) };
+fn a_named_hold_is_captured_whatever_else_the_report_says() {
+    let other = Record { protocol: Protocol::Mpp, service: "odd.example.com", session: "s", ..paid(1) };
+    let named = |amount| Record { authorization: Some(id(2)), amount: micros(amount), ..other.clone() };
     let mut shard = Shard::new(&[]);
     shard.hold(x402(1, 10));
     shard.hold(x402(2, 10));

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::hold_book::HoldBook;
 use crate::kernel::{
     AgentId, AgentIndex, Amount, AuthorizationId, Duration, Event, NameId, Options, Protocol, SessionNumber, ShardId,
-    State, Timestamp,
+    State, Timestamp, outcome::Booking,
 };
 
 /// What events refer to, as of the newest event that the followers were handed. One for all followers and readers.
@@ -155,10 +155,12 @@ impl Shard {
                     self.holds.end(now, booked.agent, booked.id);
                 }
             }
+            Event::Settled(booked) => self.holds.end(now, booked.agent, booked.id),
             Event::Voided(agent, id) | Event::Expired(agent, id) => self.holds.end(now, *agent, *id),
             Event::Recorded(booked) => {
                 // A deposit outlives what is drawn from it.
-                if let Some(id) = booked.authorization
+                if booked.booking != Booking::Misdirected
+                    && let Some(id) = booked.authorization
                     && self.holds.find(booked.agent, id).is_some_and(|hold| !hold.deposit)
                 {
                     self.holds.end(now, booked.agent, id);

@@ -5,6 +5,7 @@ mod asking;
 mod authorize;
 mod budget;
 mod capture;
+mod capture_to;
 mod extend;
 mod increment;
 mod join;
@@ -17,6 +18,7 @@ mod read;
 mod record;
 mod refund;
 mod session;
+mod settle;
 mod simulate;
 mod void;
 mod webhook;
@@ -39,6 +41,8 @@ impl State {
         match request {
             Request::Authorize(agent, asked) => self.authorize(now, *agent, asked, events),
             Request::Capture(agent, asked) => self.capture(*agent, asked, events),
+            Request::CaptureTo(agent, asked) => self.capture_to(now, *agent, asked, events),
+            Request::Settle(agent, asked) => self.settle_hold(now, *agent, asked, events),
             Request::Void(agent, id) => self.void(*agent, *id, events),
             Request::Extend(agent, asked) => self.extend(now, *agent, asked, events),
             Request::Increment(agent, asked) => self.increment(now, *agent, asked, events),
@@ -97,6 +101,7 @@ impl State {
             Event::Approved(approved) => self.approved(now, approved),
             Event::Denied(denied) => self.denied(now, denied),
             Event::Captured(booked) => self.captured(now, booked),
+            Event::Settled(booked) => self.settled(now, booked),
             Event::Voided(agent, id) => self.voided(now, *agent, *id),
             Event::Expired(agent, id) => self.expired(now, *agent, *id),
             Event::Extended(extended) => self.extended(now, extended),

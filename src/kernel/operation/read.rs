@@ -85,6 +85,7 @@ impl State {
             service: hold.service().map_or("", |service| self.names.text(service)).to_owned(),
             session: agent.session(hold.session).map_or("", |session| &session.name).to_owned(),
             placed_at: hold.placed_at,
+            transaction: hold.transaction().map(str::to_owned),
             expires_at: hold.expires_at(),
         })
     }

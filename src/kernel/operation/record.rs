@@ -50,6 +50,10 @@ impl State {
         }
         let matched = self.find_match(index, agent, asked, &payee);
         let booked = match matched {
+            Match::Hold(slot) if self.is_misdirected(slot, asked, &payee) => {
+                let booked = self.against_nothing(now, index, agent, asked, operation, &payee, events);
+                RecordBooked { booking: Booking::Misdirected, authorization: asked.authorization, ..booked }
+            }
             Match::Hold(slot) => self.against_hold(index, slot, asked, operation, &payee, events),
             Match::Deposit(slot, session) => {
                 if session.name.is_empty() && !asked.session.is_empty() {
@@ -60,7 +64,7 @@ impl State {
             Match::Nothing => self.against_nothing(now, index, agent, asked, operation, &payee, events),
         };
         let recorded = self.recorded_effect(&booked);
-        let slot = booked.authorization.and_then(|id| self.holds.find(index, id));
+        let slot = self.captured_by(&booked);
         let last = slot.is_some_and(|slot| !self.holds.at(slot).deposit);
         events.push(Event::Recorded(Box::new(booked)));
         self.spend_budget(index, slot, asked.amount, last, events);
@@ -69,7 +73,7 @@ impl State {
 
     pub(crate) fn recorded(&mut self, now: Timestamp, event: &RecordBooked) {
         let answer = self.recorded_effect(event);
-        match event.authorization.and_then(|id| self.holds.find(event.agent, id)) {
+        match self.captured_by(event) {
             Some(slot) => self.book_matched(now, slot, event),
             None => self.book_unmatched(now, event),
         }
@@ -79,6 +83,18 @@ impl State {
             let deed = Deed::Recorded { amount: event.amount, recipient, booking, authorization, overage };
             self.remember(now, Operation { agent: event.agent, id, deed });
         }
+    }
+
+    /// Whether the report names a hold that is for somebody else.
+    fn is_misdirected(&self, slot: Slot, asked: &Record<'_>, payee: &Payee<'_>) -> bool {
+        let hold = self.holds.at(slot);
+        asked.authorization == Some(hold.id) && payee.recipient_id != Some(hold.recipient)
+    }
+
+    /// The hold that a booked report captures or draws from.
+    fn captured_by(&self, booked: &RecordBooked) -> Option<Slot> {
+        let authorization = booked.authorization.filter(|_| booked.booking != Booking::Misdirected)?;
+        self.holds.find(booked.agent, authorization)
     }
 
     fn find_match<'a>(
@@ -161,7 +177,7 @@ impl State {
     }
 
     #[expect(clippy::too_many_arguments, reason = "all the facts of a payment that nothing was known of")]
-    fn against_nothing(
+    pub(super) fn against_nothing(
         &self,
         now: Timestamp,
         index: AgentIndex,
@@ -198,7 +214,7 @@ impl State {
     }
 
     /// The hash of the recipient as a report of it is remembered.
-    fn hash_of_reported(&self, payee: &Payee<'_>) -> u64 {
+    pub(super) fn hash_of_reported(&self, payee: &Payee<'_>) -> u64 {
         let kept = payee.recipient_id.is_some() || self.check_names(payee).is_ok();
         if kept { payee.recipient.hash() } else { self.hash_of_kept(NameId::UNKNOWN) }
     }
@@ -219,7 +235,10 @@ impl State {
         match asked.protocol {
             Protocol::Payment | Protocol::Card => SessionNumber::NONE,
             Protocol::Mpp => {
-                agent.session_named(Protocol::Mpp, asked.session).map_or(SessionNumber::NONE, |s| s.number)
+                // What is drawn from a deposit is kept by the deposit, and this is not: it counts outside.
+                let named = agent.session_named(Protocol::Mpp, asked.session);
+                let outside = named.filter(|session| self.deposit_hold(index, session).is_none());
+                outside.map_or(SessionNumber::NONE, |session| session.number)
             }
             Protocol::X402 => match Join::x402(agent, now, asked.session, &self.options) {
                 Join::In(session) => session.number,
@@ -242,7 +261,8 @@ impl State {
 
     /// What booking the report comes to. The event may speak of a session that is not there yet.
     fn recorded_effect(&self, booked: &RecordBooked) -> Recorded {
-        let overage = match booked.authorization.and_then(|id| self.holds.find(booked.agent, id)) {
+        let overage = match self.captured_by(booked) {
+            _ if booked.booking == Booking::Misdirected => booked.amount,
             Some(slot) => self.capture_effect(slot, booked.amount, !self.holds.at(slot).deposit).overage,
             None => {
                 let unknown = self.agents.get(booked.agent).map_or(Amount::ZERO, Agent::unknown_amount);
@@ -272,7 +292,9 @@ impl State {
         let services_max = self.options.maxima.services_per_agent as usize;
         let weight = Weight { used: event.amount, spent: event.amount };
         let agent = self.agent_mut(event.agent);
-        agent.draw_unknown(event.amount);
+        if event.booking != Booking::Misdirected {
+            agent.draw_unknown(event.amount);
+        }
         let known_service = agent.service(event.protocol, event.service).is_some();
         let activity = agent.activity_mut();
         activity.windows.book(now, now, Weight::default(), weight);

@@ -74,6 +74,8 @@ struct Rare {
     approved_until: Option<Timestamp>,
     /// Where it does not fit the hold.
     grace: Option<Duration>,
+    /// What paid it, where its settlement said so.
+    transaction: Option<Box<str>>,
 }
 
 /// An amount that may be absent, in eight bytes.
@@ -255,6 +257,17 @@ impl Hold {
             self.keep_released(self.released());
         }
         self.captured = self.captured.saturating_add(amount);
+    }
+
+    /// It was settled by this transaction.
+    pub fn paid_by(&mut self, transaction: &str) {
+        self.rare().transaction = Some(transaction.into());
+    }
+
+    /// The transaction that its settlement named, which may be empty.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&str> {
+        self.rare.as_ref()?.transaction.as_deref()
     }
 
     /// Less of it counts as reported: it came back.

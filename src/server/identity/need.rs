@@ -38,6 +38,12 @@ impl Need {
     pub const PAYMENTS: Need = Need::agents(Scope::PaymentsRequest);
     /// Saying that money moved.
     pub const REPORTS: Need = Need::agents(Scope::TransactionsWrite);
+    /// Asking for holds that the agent's own wallet pays, outside the gateway's view.
+    pub const EXTERNAL_PAYMENTS: Need = Need::agents(Scope::PaymentsApprove);
+    /// Taking a hold for paid before it is.
+    pub const EXECUTION: Need = Need::agents(Scope::PaymentsExecute);
+    /// Saying by which transaction a hold was paid.
+    pub const CONFIRMATION: Need = Need::agents(Scope::PaymentsConfirm);
     /// Seeing holds and spend.
     pub const TRANSACTIONS: Need = Need::agents(Scope::TransactionsRead);
     /// Seeing limits and what is left of them.
@@ -90,7 +96,11 @@ impl Need {
             | Request::Extend(..)
             | Request::Increment(..)
             | Request::CloseSession(..) => Need::PAYMENTS,
-            Request::Capture(..) | Request::Refund(..) | Request::Record(..) => Need::REPORTS,
+            Request::Capture(..) | Request::CaptureTo(..) | Request::Refund(..) | Request::Record(..) => Need::REPORTS,
+            Request::Settle(_, settle) => match settle.paid {
+                Some(_) => Need::CONFIRMATION,
+                None => Need::EXECUTION,
+            },
             Request::UpdateAgent(..) | Request::CreateAgent(_) => Need::AGENT_CHANGES,
             Request::IssueKey(source) => match source.principal {
                 Principal::Agent(_) => Need::AGENT_KEYS,

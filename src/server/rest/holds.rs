@@ -1,6 +1,6 @@
 //! The verbs of one hold: look, capture, void, extend, increment, refund.
 
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -12,7 +12,8 @@ use crate::{
     server::identity::Need,
     wire::json::{
         AmountRequest, AuthorizationBody, CaptureBody, CaptureRequest, CapturedBody, Decision, ExtendBody,
-        ExtendRequest, ExtendedBody, IncrementDecision, IncrementedBody, RefundedBody, VoidedBody, amount_of,
+        ExtendRequest, ExtendedBody, IncrementDecision, IncrementedBody, MisdirectedBody, RefundedBody, VoidedBody,
+        amount_of,
     },
 };
 
@@ -64,7 +65,10 @@ pub(super) async fn show(
     security(("key" = ["transactions:write"])),
     params(("id" = AuthorizationId, Path, description = "The hold."), KeyHeader),
     request_body = CaptureRequest,
-    responses((status = 200, description = "What was booked.", body = CapturedBody))
+    responses(
+        (status = 200, description = "What was booked.", body = CapturedBody),
+        (status = 403, description = "Somebody else was paid: the hold stays, and the payment is unauthorized spend. Or the key lacks the scope.", body = MisdirectedBody)
+    )
 )]
 pub(super) async fn capture(
     State(state): State<RestState>,
@@ -76,8 +80,11 @@ pub(super) async fn capture(
     let agent = caller.agent(&state, Need::REPORTS)?;
     let object = body.object()?;
     let operation = ids::operation(key.or_in(&object)?.as_deref());
-    let capture = CaptureBody::read(&object)?.request(id, operation);
-    match state.ask(agent.shard, &Request::Capture(agent.index, capture)).await? {
+    let asked = CaptureBody::read(&object)?;
+    match state.ask(agent.shard, &asked.request(agent.index, id, operation)).await? {
+        Outcome::Recorded(recorded) => {
+            Ok(Printed::ok(&MisdirectedBody::of(id, recorded)).with_status(StatusCode::FORBIDDEN))
+        }
         Outcome::Captured(captured) => Ok(Printed::ok(&CapturedBody::of(id, captured))),
         other => Err(Rejection::unexpected(&other)),
     }

@@ -81,6 +81,8 @@ pub(super) struct Hold {
     pub(super) forgotten: bool,
     pub(super) content: Content,
     pub(super) approval: Approval,
+    /// What settled it, where its settlement said so.
+    pub(super) transaction: Option<String>,
     /// The answer to the request that voided it.
     pub(super) released: Option<Amount>,
 }

@@ -183,6 +183,7 @@ impl Model {
             forgotten: false,
             content,
             approval: approval.clone(),
+            transaction: None,
             released: None,
         });
         if request.intent == Intent::Charge {

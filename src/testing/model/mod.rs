@@ -14,6 +14,7 @@ mod passing;
 mod place;
 mod record;
 mod session;
+mod settle;
 mod shard;
 mod sum;
 mod view;

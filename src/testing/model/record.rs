@@ -54,6 +54,11 @@ impl Model {
     fn book(&mut self, agent: usize, reported: &Reported<'_>, request: &Record<'_>) -> Recorded {
         let now = self.now;
         self.meet(&[reported.recipient, reported.service]);
+        if let Some(authorization) = self.agents[agent].named_for_another(reported) {
+            self.book_alone(agent, reported, request);
+            let overage = amount(reported.paid);
+            return Recorded { booking: Booking::Misdirected, authorization: Some(authorization), overage };
+        }
         let matched = self.agents[agent].matching(reported);
         if let Some((position, names)) = matched {
             let agent = &mut self.agents[agent];
@@ -91,7 +96,10 @@ impl Model {
         let payee = (reported.recipient, reported.service);
         let target = match protocol {
             // An envelope whose deposit is forgotten is like a run.
-            Protocol::Mpp => self.agents[agent].session_named(protocol, name).map_or(Target::None, Target::Known),
+            Protocol::Mpp => {
+                let named = self.agents[agent].session_named(protocol, name);
+                named.filter(|number| self.agents[agent].deposit(*number).is_none()).map_or(Target::None, Target::Known)
+            }
             Protocol::Payment | Protocol::X402 | Protocol::Card => {
                 self.agents[agent].target(&self.options, now, protocol, name, payee)
             }
@@ -142,6 +150,12 @@ impl Agent {
             let fits = |hold: &Hold| hold.protocol == reported.protocol && self.covers(hold, reported);
             self.holds.iter().position(fits).map(|position| (position, None))
         })
+    }
+
+    /// The hold that the report names, where it is for somebody else.
+    fn named_for_another(&self, reported: &Reported<'_>) -> Option<AuthorizationId> {
+        let position = self.hold(reported.authorization?)?;
+        (self.holds[position].recipient != reported.recipient).then_some(self.holds[position].id)
     }
 
     fn matching_in_session(&self, reported: &Reported<'_>) -> Option<(usize, Option<u32>)> {

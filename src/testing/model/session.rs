@@ -31,6 +31,11 @@ impl Model {
         let envelope = matches!(sort, SessionSort::Envelope { .. });
         let (recipient, service) = if envelope { payee } else { ("", "") };
         let agent = &mut self.agents[agent];
+        if sort == SessionSort::Implicit
+            && let Some(previous) = agent.implicit().and_then(|number| agent.session_mut(number))
+        {
+            previous.closed = true;
+        }
         agent.sessions.push(Session {
             protocol,
             sort,

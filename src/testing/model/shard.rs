@@ -83,6 +83,8 @@ impl Model {
         match request {
             Request::Authorize(agent, authorize) => self.authorize(self.known(*agent)?, authorize),
             Request::Capture(agent, capture) => self.capture(self.known(*agent)?, capture),
+            Request::CaptureTo(agent, capture) => self.capture_to(self.known(*agent)?, capture),
+            Request::Settle(agent, settle) => self.settle(self.known(*agent)?, settle),
             Request::Void(agent, id) => self.void(self.known(*agent)?, *id),
             Request::Extend(agent, extend) => self.extend(self.known(*agent)?, extend),
             Request::Increment(agent, increment) => self.increment(self.known(*agent)?, increment),

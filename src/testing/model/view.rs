@@ -261,11 +261,12 @@ impl Agent {
             service: hold.service.clone(),
             session: self.remembered_name(hold.session),
             placed_at: hold.placed_at,
+            transaction: hold.transaction.clone(),
             expires_at: hold.expires_at,
         }
     }
 
-    fn remembered_name(&self, session: u32) -> String {
+    pub(super) fn remembered_name(&self, session: u32) -> String {
         let session = self.session(session).filter(|session| !session.forgotten);
         session.map_or_else(String::new, |session| session.name.clone())
     }

@@ -4,7 +4,7 @@ use super::{Mood, Workload, operator::PAYMENT_MICROS};
 use crate::kernel::{
     AgentIndex, Amount, AuthorizationId, Duration, Facts, Protocol, Request,
     facts::Split,
-    request::{Authorize, Capture, CloseSession, Extend, Increment, Intent, Record, Refund},
+    request::{Authorize, Capture, CaptureTo, CloseSession, Extend, Increment, Intent, Record, Refund, Settle},
 };
 
 /// Payees; the first is paid most.
@@ -26,7 +26,9 @@ pub(super) fn request(workload: &mut Workload) -> Request<'static> {
             let (agent, asked) = authorize(workload);
             Request::Authorize(agent, asked)
         }
-        45..63 => capture(workload),
+        45..57 => capture(workload),
+        57..60 => capture_to(workload),
+        60..63 => settle(workload),
         63..75 => record(workload),
         75..80 => {
             let (agent, id) = hold(workload);
@@ -45,6 +47,11 @@ pub(super) fn altered(request: Request<'static>) -> Request<'static> {
     match request {
         Request::Authorize(agent, of) => Request::Authorize(agent, Authorize { amount: more(of.amount), ..of }),
         Request::Capture(agent, of) => Request::Capture(agent, Capture { amount: more(of.amount), ..of }),
+        Request::CaptureTo(agent, of) => {
+            let capture = Capture { amount: more(of.capture.amount), ..of.capture };
+            Request::CaptureTo(agent, CaptureTo { capture, ..of })
+        }
+        Request::Settle(agent, of) => Request::Settle(agent, Settle { amount: of.amount.map(more), ..of }),
         Request::Increment(agent, of) => Request::Increment(agent, Increment { amount: more(of.amount), ..of }),
         Request::Refund(agent, of) => Request::Refund(agent, Refund { amount: more(of.amount), ..of }),
         Request::Record(agent, of) => Request::Record(agent, Record { amount: more(of.amount), ..of }),
@@ -134,6 +141,32 @@ fn capture(workload: &mut Workload) -> Request<'static> {
     let (operation, amount) = (workload.next_operation(), paid(workload));
     let last = workload.mood == Mood::Calm || workload.random.chance(60);
     Request::Capture(agent, Capture { id, operation, amount, last })
+}
+
+/// A capture that says who was paid, which is sometimes somebody else.
+fn capture_to(workload: &mut Workload) -> Request<'static> {
+    let (agent, id, right) = match placed(workload) {
+        Some((agent, asked)) => (agent, asked.id, asked.recipient),
+        None => (AgentIndex(0), AuthorizationId(1), RECIPIENTS[0]),
+    };
+    let recipient = if workload.mood == Mood::Calm || workload.random.chance(60) {
+        right
+    } else {
+        workload.random.pick(&RECIPIENTS)
+    };
+    let (operation, amount) = (workload.next_operation(), paid(workload));
+    let last = workload.mood == Mood::Calm || workload.random.chance(60);
+    Request::CaptureTo(agent, CaptureTo { capture: Capture { id, operation, amount, last }, recipient })
+}
+
+/// A hold that ends as paid; in a calm run only before its caller pays, for then it is refused once the hold is over.
+fn settle(workload: &mut Workload) -> Request<'static> {
+    let (agent, id) = hold(workload);
+    let wild = workload.mood == Mood::Wild;
+    let amount = (wild && workload.random.chance(50)).then(|| paid(workload));
+    let transactions = ["", TRANSACTIONS[0], TRANSACTIONS[1]];
+    let paid = (wild && workload.random.chance(50)).then(|| workload.random.pick(&transactions));
+    Request::Settle(agent, Settle { id, amount, paid })
 }
 
 fn extend(workload: &mut Workload) -> Request<'static> {

@@ -4,18 +4,21 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::kernel::{
-    Amount, AuthorizationId, Duration, OperationId, Timestamp,
-    outcome::{AuthorizationView, Captured},
-    request::{Capture, Extend},
+    AgentIndex, Amount, AuthorizationId, Duration, OperationId, Request, Timestamp,
+    outcome::{AuthorizationView, Captured, Recorded},
+    request::{Capture, CaptureTo, Extend},
 };
 
-use super::{Decision, Money, Object, Refusal, authorize::hold_seconds};
+use crate::wire::ErrorCode;
+
+use super::{Decision, Money, Object, Refusal, authorize::hold_seconds, record::booking_word, refusal::RefusalDetail};
 
 /// A `capture` that was read: what was paid, and whether it is the last report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureBody {
     amount: Amount,
     last: bool,
+    recipient: Option<String>,
 }
 
 /// What was paid of a hold.
@@ -27,26 +30,34 @@ pub struct CaptureRequest {
     amount: Amount,
     /// Whether this is the last report, so that the rest of the hold is released. `true` unless said otherwise.
     r#final: Option<bool>,
+    /// Who was paid. Where it is not whom the hold is for, the capture is refused and the payment booked as unauthorized spend.
+    #[schema(min_length = 1, max_length = 256)]
+    recipient_address: Option<String>,
     /// As the header `Idempotency-Key`.
     #[schema(min_length = 1, max_length = 256)]
     idempotency_key: Option<String>,
 }
 
 impl CaptureBody {
-    /// Reads `{amount, final?}`. Zero is allowed: nothing was paid after all.
+    /// Reads `{amount, final?, recipientAddress?}`. Zero is allowed: nothing was paid after all.
     ///
     /// # Errors
     /// A [`Refusal`] that names the first field that is wrong.
     pub fn read(object: &Object<'_>) -> Result<CaptureBody, Refusal> {
         let amount = object.amount("amount")?;
         let amount = object.required("amount", amount, "what was paid, such as 0.05")?;
-        Ok(CaptureBody { amount, last: object.flag("final")?.unwrap_or(true) })
+        let recipient = object.text("recipientAddress")?;
+        Ok(CaptureBody { amount, last: object.flag("final")?.unwrap_or(true), recipient })
     }
 
     /// The request to the engine.
     #[must_use]
-    pub fn request(self, id: AuthorizationId, operation: OperationId) -> Capture {
-        Capture { id, operation, amount: self.amount, last: self.last }
+    pub fn request(&self, agent: AgentIndex, id: AuthorizationId, operation: OperationId) -> Request<'_> {
+        let capture = Capture { id, operation, amount: self.amount, last: self.last };
+        match &self.recipient {
+            Some(recipient) => Request::CaptureTo(agent, CaptureTo { capture, recipient }),
+            None => Request::Capture(agent, capture),
+        }
     }
 }
 
@@ -154,6 +165,34 @@ impl CapturedBody {
             overage: Money(captured.overage),
             held: Money(captured.held),
             late: captured.late,
+        }
+    }
+}
+
+/// The answer to a `capture` that says that somebody else was paid: a refusal, and what was booked all the same.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MisdirectedBody {
+    error: RefusalDetail<'static>,
+    #[schema(value_type = AuthorizationId)]
+    authorization_id: String,
+    /// `misdirected`.
+    booking: &'static str,
+    /// What counts as unauthorized spend.
+    overage: Money,
+}
+
+impl MisdirectedBody {
+    /// What was booked beside `id`.
+    #[must_use]
+    pub fn of(id: AuthorizationId, recorded: Recorded) -> MisdirectedBody {
+        let message = "the authorization is for another recipient: the payment is booked as unauthorized spend, and the authorization \
+            holds what it held; void it if it will not be paid";
+        MisdirectedBody {
+            error: RefusalDetail::of_code(ErrorCode::RecipientMismatch, message),
+            authorization_id: id.to_string(),
+            booking: booking_word(recorded.booking),
+            overage: Money(recorded.overage),
         }
     }
 }
@@ -282,6 +321,9 @@ pub struct AuthorizationBody {
     created_at: String,
     #[schema(value_type = Timestamp)]
     expires_at: String,
+    /// The transaction that paid it, where it was confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tx_hash: Option<String>,
 }
 
 impl AuthorizationBody {
@@ -300,6 +342,7 @@ impl AuthorizationBody {
             session_id: Some(view.session).filter(|session| !session.is_empty()),
             created_at: view.placed_at.to_string(),
             expires_at: view.expires_at.to_string(),
+            tx_hash: view.transaction.filter(|transaction| !transaction.is_empty()),
         }
     }
 }
@@ -316,7 +359,8 @@ mod tests {
             (r#"{"amount":"0.03","final":false}"#, 30_000, false),
             (r#"{"amount":1,"final":true}"#, 1_000_000, true),
         ] {
-            assert_eq!(read(body), Ok(CaptureBody { amount: Amount::from_micros(micros), last }), "{body}");
+            let expected = CaptureBody { amount: Amount::from_micros(micros), last, recipient: None };
+            assert_eq!(read(body), Ok(expected), "{body}");
         }
         for (body, field) in
             [("{}", "amount"), (r#"{"amount":-1}"#, "amount"), (r#"{"amount":1,"final":"no"}"#, "final")]

@@ -26,8 +26,8 @@ pub use budget::{BudgetBody, ServicesBody};
 pub use facts::{FactsBody, FactsRequest, moment};
 pub use hold::{
     AmountRequest, AuthorizationBody, CaptureBody, CaptureRequest, CapturedBody, CloseSessionBody, CloseSessionRequest,
-    ExtendBody, ExtendRequest, ExtendedBody, IncrementDecision, IncrementedBody, RefundedBody, SessionClosedBody,
-    VoidedBody, amount_of,
+    ExtendBody, ExtendRequest, ExtendedBody, IncrementDecision, IncrementedBody, MisdirectedBody, RefundedBody,
+    SessionClosedBody, VoidedBody, amount_of,
 };
 pub use key::{GatewayKeyRequest, IssuedKey, KeyBody, KeyRequest, NewGatewayKey, NewKey};
 pub use money::{Money, print};

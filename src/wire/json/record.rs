@@ -275,13 +275,14 @@ impl<'a> ItemBody<'a> {
     }
 }
 
-fn booking_word(booking: Booking) -> &'static str {
+pub(super) fn booking_word(booking: Booking) -> &'static str {
     match booking {
         Booking::Matched => "matched",
         Booking::Session => "session",
         Booking::Recovered => "recovered",
         Booking::Unauthorized => "unauthorized",
         Booking::Duplicate => "duplicate",
+        Booking::Misdirected => "misdirected",
     }
 }
 

@@ -146,6 +146,14 @@ pub struct RefusalDetail<'a> {
     retryable: bool,
 }
 
+impl<'a> RefusalDetail<'a> {
+    /// A refusal with nothing to say of a field.
+    pub(super) fn of_code(code: ErrorCode, message: &'a str) -> RefusalDetail<'a> {
+        let retryable = code.retry_after_ms().is_some();
+        RefusalDetail { code: code.text(), message, field: None, expected: None, retryable }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::wire::json::print;
