@@ -10,6 +10,7 @@
 //! | [`journal`] | *how* it survives: records, their chain, stores | `sled` for the store on disk |
 //! | [`engine`] | *who* runs it, on plain threads: **the API for embedding**, see [`engine::Engine`] and `examples/embed.rs` | |
 //! | [`backtest`] | what a policy would have decided about the payments of the past | |
+//! | [`query`] | *what came of it*: spend, decisions and transactions, from the engine's events | |
 //! | `wire`, `client` | the binary protocol `holdfast/1` and its client | `client` |
 //! | `server`, `config`, `cli`, `telemetry` | the gateway as a program | `server` |
 //! | `testing` | virtual clock, faulty store, reference model, random workloads | `testing` |
@@ -24,6 +25,7 @@ pub mod config;
 pub mod engine;
 pub mod journal;
 pub mod kernel;
+pub mod query;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]

@@ -40,6 +40,11 @@ impl Next {
     pub(super) const fn at(sequence: Sequence) -> Next {
         Next { sequence, skip: 0 }
     }
+
+    /// The id of the event there.
+    pub(super) const fn position(self, shard: ShardId) -> FeedPosition {
+        FeedPosition { shard, sequence: self.sequence, index: self.skip }
+    }
 }
 
 impl FeedCursor {
@@ -55,6 +60,16 @@ impl FeedCursor {
         if let Some(place) = self.next.get_mut(usize::from(shard.0)) {
             *place = next;
         }
+    }
+
+    /// The place in a shard, as that of the event there.
+    pub(crate) fn position(&self, shard: ShardId) -> Option<FeedPosition> {
+        self.next(shard).map(|next| next.position(shard))
+    }
+
+    /// Moves the place in a shard.
+    pub(crate) fn set_position(&mut self, position: FeedPosition) {
+        self.set(position.shard, Next { sequence: position.sequence, skip: position.index });
     }
 
     pub(super) fn shards(&self) -> usize {

@@ -180,7 +180,8 @@ impl Entry {
 }
 
 impl FeedHold {
-    pub(super) fn of(event: &Approved, moment: Timestamp) -> FeedHold {
+    /// What an approval says of it.
+    pub(crate) fn of(event: &Approved, moment: Timestamp) -> FeedHold {
         FeedHold {
             amount: event.amount,
             protocol: event.protocol,

@@ -9,15 +9,21 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Fact, FeedCursor, FeedDirectory, FeedStatus, cursor::Next, fact::FactBuffer, status::FeedGauges};
+use super::{
+    Fact, FeedCursor, FeedDirectory, FeedPosition, FeedStatus, cursor::Next, fact::FactBuffer, status::FeedGauges,
+};
 use crate::{
     engine::shared::Shared,
-    journal::{GroupsError, Sequence, Store, codec::CodecError, read_groups},
+    journal::{
+        GROUP_BYTES_MAX, GroupsError, Sequence, Store, codec::CodecError, read_groups, record::PAYLOAD_BYTES_MAX,
+    },
     kernel::ShardId,
 };
 
 /// The most events that one reading gives.
 pub const READ_EVENTS_MAX: usize = 4096;
+/// The most records of a group.
+const GROUP_RECORDS_MAX: usize = GROUP_BYTES_MAX / PAYLOAD_BYTES_MAX + 2;
 /// The most subscriptions at one time.
 pub const SUBSCRIPTIONS_MAX: usize = 1024;
 
@@ -107,10 +113,25 @@ impl Feed {
                     left -= 1;
                     cursor.set(shard, next);
                     visit(fact, &cursor);
+                    true
                 })?;
                 cursor.set(shard, next);
             }
         }
+    }
+
+    /// Reads the events of a shard in the records before a place: the last `records` of them, and a few more to begin with a whole group.
+    /// They come in order. Gives the place before which events were not read; nothing where there are none.
+    ///
+    /// # Errors
+    /// [`FeedError`]. Events may have been visited before.
+    pub fn read_back(
+        &self,
+        before: FeedPosition,
+        records: u64,
+        visit: &mut dyn FnMut(&Fact<'_>),
+    ) -> Result<Option<FeedPosition>, FeedError> {
+        self.core.read_back(before, records, visit)
     }
 
     /// Before the oldest event that is kept.
@@ -219,16 +240,16 @@ impl FeedCore {
         Sequence(1)
     }
 
-    /// Reads up to `max` events of a shard from a place on.
+    /// Reads up to `max` events of a shard from a place on, while the visitor goes on.
     pub(super) fn read_shard(
         &self,
         shard: ShardId,
         from: Next,
         max: usize,
-        visit: &mut dyn FnMut(&Fact<'_>, Next),
+        visit: &mut dyn FnMut(&Fact<'_>, Next) -> bool,
     ) -> Result<Next, FeedError> {
         let until = Sequence(self.gauges.next(shard).0.saturating_sub(1));
-        let (mut left, mut reached, mut failure) = (max, from, None);
+        let (mut left, mut goes_on, mut reached, mut failure) = (max, true, from, None);
         let mut buffer = FactBuffer::default();
         let read = read_groups(&*self.store, shard, from.sequence, until, &mut |span, payload| {
             if let Err(source) = buffer.decode(payload) {
@@ -239,11 +260,11 @@ impl FeedCore {
             reached = Next::at(span.last.next());
             buffer.visit(shard, span, skip, &self.directory, &mut |fact, next| {
                 reached = next;
-                visit(fact, next);
+                goes_on = visit(fact, next);
                 left -= 1;
-                left > 0
+                goes_on && left > 0
             });
-            if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if goes_on && left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         match (failure, read) {
             (Some(error), _) => Err(error),
@@ -254,6 +275,41 @@ impl FeedCore {
             }
             (None, Err(error)) => Err(error.into()),
         }
+    }
+
+    fn read_back(
+        &self,
+        before: FeedPosition,
+        records: u64,
+        visit: &mut dyn FnMut(&Fact<'_>),
+    ) -> Result<Option<FeedPosition>, FeedError> {
+        let shard = before.shard;
+        if usize::from(shard.0) >= self.shared.shards.len() {
+            return Err(FeedError::UnknownCursor);
+        }
+        let first = self.first(shard);
+        let mut from = Next::at(Sequence(before.sequence.0.saturating_sub(records)).max(first));
+        if before <= from.position(shard) {
+            return Ok(None);
+        }
+        // A step back at a time to where a group begins.
+        for _ in 0..GROUP_RECORDS_MAX {
+            let read = self.read_shard(shard, from, usize::MAX, &mut |fact, _| {
+                let goes_on = fact.position < before;
+                if goes_on {
+                    visit(fact);
+                }
+                goes_on
+            });
+            match read {
+                Err(FeedError::UnknownCursor) if from.sequence > first => {
+                    from = Next::at(Sequence(from.sequence.0.saturating_sub(1)));
+                }
+                Err(error) => return Err(error),
+                Ok(_) => return Ok(Some(from.position(shard)).filter(|_| from.sequence > first)),
+            }
+        }
+        Err(FeedError::UnknownCursor)
     }
 
     fn subscriptions(&self) -> std::sync::MutexGuard<'_, Subscriptions> {
