@@ -104,10 +104,10 @@ impl OperationId {
 }
 
 impl BudgetRequestId {
-    /// The budget request that a client's idempotency key names.
+    /// The budget request of an agent that a client's idempotency key names.
     #[must_use]
-    pub fn of_key(idempotency_key: &str) -> BudgetRequestId {
-        BudgetRequestId(digest(&["budget request", idempotency_key]))
+    pub fn of_key(agent: AgentId, idempotency_key: &str) -> BudgetRequestId {
+        BudgetRequestId(digest(&["budget request", &agent.to_string(), idempotency_key]))
     }
 }
 

@@ -423,6 +423,8 @@ pub struct BudgetRequestView {
     pub id: BudgetRequestId,
     /// Who asked for it.
     pub agent: AgentId,
+    /// The agent's name, for people.
+    pub agent_name: String,
     /// What has become of it.
     pub status: BudgetStatus,
     /// What was asked for.

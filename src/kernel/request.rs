@@ -378,6 +378,8 @@ pub enum Query<'a> {
     BudgetRequests(AgentIndex, Option<BudgetRequestId>, Option<BudgetStatus>),
     /// The latest budget requests of all agents of the shard, newest first: those in the status where one is said, and at most so many.
     LatestBudgetRequests(Option<BudgetStatus>, u32),
+    /// The budget requests of all agents of the shard that have this id: clients choose the ids, so there may be several.
+    FindBudgetRequests(BudgetRequestId),
     /// The budget that limits an agent now. Part of what an approval says, so it waits for the disk no more than that.
     BudgetInForce(AgentIndex),
     /// What would be decided about payments of an agent.

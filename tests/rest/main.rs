@@ -5,6 +5,7 @@
 mod access;
 mod actors;
 mod bad_input;
+mod budgets;
 mod gateway;
 mod http;
 mod idempotency;

@@ -170,6 +170,8 @@ async fn ask(gateway: &Gateway, method: &str, path: &str, agent: &str, key: &str
     }
     let ids = [("/authorizations/id", "/authorizations/auth_00000000000000000000000000000009")];
     let ids = ids.into_iter().chain([
+        ("/budget-request/id", "/budget-request/bud_00000000000000000000000000000009"),
+        ("/budget-requests/id", "/budget-requests/bud_00000000000000000000000000000009"),
         ("/policies/id", "/policies/pol_00000000000000000000000000000009"),
         ("/api-keys/id", "/api-keys/key_0000000000000009"),
         ("/sdk-keys/key", "/sdk-keys/key_0000000000000009"),

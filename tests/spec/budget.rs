@@ -392,6 +392,9 @@ fn a_bounded_number_of_requests_is_remembered_and_all_agents_can_be_listed() {
     for state in [&shard.state, &loaded] {
         assert_eq!(list(state, None, 1000).len(), BUDGET_REQUESTS_MAX + 1);
         assert_eq!(list(state, None, 1)[0].requested, micros(7));
+        let find = Request::Read(Query::FindBudgetRequests(BudgetRequestId(BUDGET_REQUESTS_MAX as u128)));
+        let found = state.decide(state.moment(), &find, &mut Vec::new());
+        assert!(matches!(found, Ok(Outcome::View(View::BudgetRequests(views))) if views.len() == 1));
         assert_eq!(list(state, Some(BudgetStatus::Pending), 1000).len(), 1);
         assert_eq!(list(state, Some(BudgetStatus::Rejected), 2).len(), 2);
     }

@@ -58,8 +58,10 @@ impl State {
         let due = request.expires_at;
         if let Some(forgotten) = budgets.add(request) {
             self.budget_index.remove(&(forgotten.created_at, event.agent, forgotten.number));
+            self.budget_ids.remove(&(forgotten.id, event.agent));
         }
         self.budget_index.insert((now, event.agent, number));
+        self.budget_ids.insert((event.id, event.agent));
         self.deadlines.push(Deadline { due, what: Due::Budget(event.agent, number) });
     }
 
@@ -226,7 +228,7 @@ impl State {
 }
 
 fn told(request: &BudgetRequest, agent: &Agent) -> Outcome {
-    Outcome::BudgetRequest(Box::new(request.view(agent.id)))
+    Outcome::BudgetRequest(Box::new(request.view(agent)))
 }
 
 fn repeats(known: &BudgetRequest, asked: &RequestBudget<'_>) -> bool {

@@ -62,9 +62,10 @@ impl State {
             Query::LatestBudgetRequests(status, count) => {
                 View::BudgetRequests(self.latest_budget_requests(*status, (*count).min(BUDGET_REQUESTS_SHOWN_MAX)))
             }
+            Query::FindBudgetRequests(id) => View::BudgetRequests(self.find_budget_requests(*id)),
             Query::BudgetInForce(agent) => {
                 let agent = self.agent(*agent)?;
-                View::BudgetInForce(agent.budget_in_force().map(|budget| Box::new(budget.view(agent.id))))
+                View::BudgetInForce(agent.budget_in_force().map(|budget| Box::new(budget.view(agent))))
             }
             Query::Simulate(agent, simulation) => View::Simulation(self.simulate(now, *agent, simulation)?),
         })
@@ -234,16 +235,25 @@ impl State {
         if id.is_some_and(|id| !requests().any(|request| request.id == id)) {
             return Err(Failure::UnknownBudgetRequest);
         }
-        Ok(requests().filter(fits).map(|request| request.view(agent.id)).collect())
+        Ok(requests().filter(fits).map(|request| request.view(agent)).collect())
     }
 
     fn latest_budget_requests(&self, status: Option<BudgetStatus>, count: u32) -> Vec<BudgetRequestView> {
         let latest = self.budget_index.iter().rev().filter_map(|(_, index, number)| {
             let agent = self.agents.get(*index)?;
             let request = agent.budgets()?.numbered(*number)?;
-            status.is_none_or(|status| request.status == status).then(|| request.view(agent.id))
+            status.is_none_or(|status| request.status == status).then(|| request.view(agent))
         });
         latest.take(count as usize).collect()
+    }
+
+    fn find_budget_requests(&self, id: BudgetRequestId) -> Vec<BudgetRequestView> {
+        let all = (id, AgentIndex(0))..=(id, AgentIndex(u32::MAX));
+        let found = self.budget_ids.range(all).filter_map(|(_, index)| {
+            let agent = self.agents.get(*index)?;
+            Some(agent.budgets()?.get(id)?.view(agent))
+        });
+        found.collect()
     }
 
     fn session_view(&self, now: Timestamp, index: AgentIndex, session: &Session) -> SessionView {

@@ -5,9 +5,12 @@
 
 use bincode::{Decode, Encode};
 
-use super::window::{Weight, replace};
+use super::{
+    agent::Agent,
+    window::{Weight, replace},
+};
 use crate::kernel::{
-    AgentId, Amount, BudgetRequestId, Duration, Timestamp,
+    Amount, BudgetRequestId, Duration, Timestamp,
     event::BudgetRequested,
     outcome::{BudgetRequestView, BudgetStatus},
 };
@@ -147,10 +150,11 @@ impl BudgetRequest {
 
     /// As it is told.
     #[must_use]
-    pub fn view(&self, agent: AgentId) -> BudgetRequestView {
+    pub fn view(&self, agent: &Agent) -> BudgetRequestView {
         BudgetRequestView {
             id: self.id,
-            agent,
+            agent: agent.id,
+            agent_name: agent.name().to_owned(),
             status: self.status,
             requested: self.requested,
             approved: self.decided_at.filter(|_| self.status != BudgetStatus::Rejected).map(|_| self.approved),

@@ -138,6 +138,7 @@ impl State {
             webhooks: image.webhooks.into_iter().map(|webhook| (webhook.source.id, webhook)).collect(),
             deadlines: Deadlines::default(),
             budget_index: BTreeSet::new(),
+            budget_ids: BTreeSet::new(),
             options: image.options,
         };
         image.names.into_iter().for_each(|text| {
@@ -184,6 +185,7 @@ impl State {
         for (index, agent) in self.agents.iter() {
             for request in agent.budgets().into_iter().flat_map(BudgetRequests::iter) {
                 self.budget_index.insert((request.created_at, index, request.number));
+                self.budget_ids.insert((request.id, index));
                 if request.expires_by(Timestamp::MAX) {
                     let what = Due::Budget(index, request.number);
                     self.deadlines.push(Deadline { due: request.expires_at, what });

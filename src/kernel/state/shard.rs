@@ -19,7 +19,8 @@ use super::{
     window::{Weight, replace},
 };
 use crate::kernel::{
-    AgentId, AgentIndex, Amount, Failure, KeyId, OperationId, Options, SessionNumber, Timestamp, WebhookId,
+    AgentId, AgentIndex, Amount, BudgetRequestId, Failure, KeyId, OperationId, Options, SessionNumber, Timestamp,
+    WebhookId,
     outcome::HoldStatus,
     policy::{PolicySource, Program},
     request::KeySource,
@@ -44,6 +45,8 @@ pub struct State {
     pub(crate) deadlines: Deadlines,
     /// All budget requests that are remembered, by when they were made, by agent and number. Rebuilt from the agents.
     pub(crate) budget_index: BTreeSet<(Timestamp, AgentIndex, u32)>,
+    /// The same by their ids.
+    pub(crate) budget_ids: BTreeSet<(BudgetRequestId, AgentIndex)>,
 }
 
 /// What may be approved for an agent ahead of the disk.
@@ -78,6 +81,7 @@ impl State {
             webhooks: BTreeMap::new(),
             deadlines: Deadlines::default(),
             budget_index: BTreeSet::new(),
+            budget_ids: BTreeSet::new(),
         }
     }
 

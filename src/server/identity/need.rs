@@ -122,7 +122,7 @@ impl Need {
         match query {
             Query::Authorization(..) | Query::Services(..) => Need::TRANSACTIONS,
             Query::Budget(..) | Query::BudgetRequests(..) | Query::BudgetInForce(_) => Need::BUDGET,
-            Query::LatestBudgetRequests(..) => Need::BUDGET_REQUEST_LISTS,
+            Query::LatestBudgetRequests(..) | Query::FindBudgetRequests(_) => Need::BUDGET_REQUEST_LISTS,
             Query::Agent(_) | Query::Wallets(_) => Need::AGENT,
             Query::AgentKeys(_) | Query::Agents { .. } => Need::AGENT_LISTS,
             Query::Webhooks => Need::WEBHOOKS,

@@ -65,6 +65,22 @@ impl Parameters {
         self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
     }
 
+    /// Where a page begins and how long it is; both together are at most `reach`.
+    pub(super) fn page(&self, default: usize, reach: usize) -> Result<(usize, usize), Refusal> {
+        let whole = |name, default, least: usize| {
+            let Some(text) = self.text(name) else { return Ok(default) };
+            let number = text.parse().ok().filter(|number| (least..=reach).contains(number));
+            let expected = format!("a whole number, {least} to {reach}");
+            number.ok_or_else(|| Refusal::invalid(name, "is out of range", expected))
+        };
+        let (offset, limit) = (whole("offset", 0, 0)?, whole("limit", default, 1)?);
+        if offset + limit > reach {
+            let expected = format!("at most {reach} together with `limit`; narrow the list instead");
+            return Err(Refusal::invalid("offset", "is out of range", expected));
+        }
+        Ok((offset, limit))
+    }
+
     pub(super) fn read(parts: &Parts) -> Result<Parameters, Refusal> {
         let query = Query::try_from_uri(&parts.uri);
         query

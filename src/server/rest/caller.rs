@@ -42,9 +42,18 @@ pub(super) struct Caller {
 impl Caller {
     /// The agent that the request is made for: the key's own, or the named one.
     pub(super) fn agent(&self, state: &RestState, need: Need) -> Result<AgentHandle, Rejection> {
+        self.about(state, need, self.agent_id()?)
+    }
+
+    /// The agent that the request names, beside its key.
+    pub(super) fn named(&self) -> Option<AgentId> {
+        self.named
+    }
+
+    /// The id of the agent that the request is made for.
+    pub(super) fn agent_id(&self) -> Result<AgentId, Rejection> {
         let missing = || Refusal::invalid("X-Holdfast-Agent", "is missing", AGENT_EXPECTED);
-        let id = self.named.or(self.credential.agent()).ok_or_else(missing)?;
-        self.about(state, need, id)
+        Ok(self.named.or(self.credential.agent()).ok_or_else(missing)?)
     }
 
     /// An agent that the path names.
@@ -71,6 +80,11 @@ impl Caller {
     /// The request in the caller's name.
     pub(super) fn asks<'r>(&self, request: Request<'r>) -> Request<'r> {
         Request::By(Box::new(self.actor()), Box::new(request))
+    }
+
+    /// A request of an agent about itself; in the caller's name where that is somebody who acts for the agent.
+    pub(super) fn asks_for_agent<'r>(&self, request: Request<'r>) -> Request<'r> {
+        if self.credential.kind() == KeyKind::Agent { request } else { self.asks(request) }
     }
 
     /// The caller, as the journal knows it.

@@ -16,7 +16,7 @@ use utoipa::{
 use uuid::Uuid;
 
 use crate::{
-    kernel::{AgentId, AuthorizationId, OperationId, PolicyId},
+    kernel::{AgentId, AuthorizationId, BudgetRequestId, OperationId, PolicyId},
     wire::json::{Object, Refusal},
 };
 
@@ -81,6 +81,11 @@ fn check(field: &str, key: &str) -> Result<(), Refusal> {
 /// A hold's id.
 pub(super) fn authorization(key: Option<&str>) -> AuthorizationId {
     key.map_or_else(|| AuthorizationId(fresh()), AuthorizationId::of_key)
+}
+
+/// A budget request's id.
+pub(super) fn budget_request(agent: AgentId, key: Option<&str>) -> BudgetRequestId {
+    key.map_or_else(|| BudgetRequestId(fresh()), |key| BudgetRequestId::of_key(agent, key))
 }
 
 /// A write's id.

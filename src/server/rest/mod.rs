@@ -6,6 +6,7 @@ mod agents;
 mod answer;
 mod backtest;
 mod body;
+mod budgets;
 mod caller;
 mod docs;
 mod document;

@@ -12,8 +12,9 @@ use crate::{
     },
     server::{identity::Need, submit},
     wire::json::{
-        AuthorizeBody, AuthorizeRequest, BudgetBody, CloseSessionBody, CloseSessionRequest, Decision, RecordBody,
-        RecordItem, RecordRequest, RecordedBody, Refusal, ServicesBody, SessionClosedBody, WalletSummary,
+        AuthorizeBody, AuthorizeRequest, BudgetBody, BudgetRequestBody, CloseSessionBody, CloseSessionRequest,
+        Decision, RecordBody, RecordItem, RecordRequest, RecordedBody, Refusal, ServicesBody, SessionClosedBody,
+        WalletSummary,
     },
 };
 
@@ -63,14 +64,18 @@ pub(super) async fn pre_authorize(
     // The wallet is looked at in the same turn: one hop, and the wallet is the one that was decided on.
     let authorize = Request::Authorize(agent.index, asked.request(id, rail));
     let look = Request::Read(Query::Wallets(agent.index));
-    let mut answers =
-        submit::ask_all(&state.engine, &[(agent.shard, &authorize), (agent.shard, &look)]).await.into_iter();
+    let budget = Request::Read(Query::BudgetInForce(agent.index));
+    let requests = [(agent.shard, &authorize), (agent.shard, &look), (agent.shard, &budget)];
+    let mut answers = submit::ask_all(&state.engine, &requests).await.into_iter();
     match answers.next().unwrap_or(Err(submit::AskError::OutcomeUnknown))? {
         Outcome::Approved(approval) => {
             let wallet = answers.next().and_then(Result::ok).and_then(|view| paying_wallet(&approval, &view));
-            Ok(Printed::ok(&Decision::approved(&approval, rail, wallet)).repeated(approval.repeated))
+            let decision = Decision::approved(&approval, rail, wallet).with_budget(budget_in_force(answers.next()));
+            Ok(Printed::ok(&decision).repeated(approval.repeated))
         }
-        Outcome::Denied(denial) => Ok(Printed::ok(&Decision::denied(&denial))),
+        Outcome::Denied(denial) => {
+            Ok(Printed::ok(&Decision::denied(&denial).with_budget(budget_in_force(answers.nth(1)))))
+        }
         other => Err(Rejection::unexpected(&other)),
     }
 }
@@ -79,6 +84,14 @@ fn paying_wallet(approval: &Approval, view: &Outcome) -> Option<WalletSummary> {
     let Outcome::View(View::Wallets(wallets)) = view else { return None };
     let wallet = wallets.get(usize::from(approval.wallet?))?;
     Some(WalletSummary::of(wallet, approval.available))
+}
+
+/// The budget of an answer; what could not be looked at is left out.
+fn budget_in_force(answer: Option<Result<Outcome, submit::AskError>>) -> Option<BudgetRequestBody> {
+    match answer?.ok()? {
+        Outcome::View(View::BudgetInForce(budget)) => budget.map(|view| BudgetRequestBody::of(*view)),
+        _ => None,
+    }
 }
 
 /// Reports payments that were made, one or many.
@@ -110,12 +123,12 @@ pub(super) async fn record(
     if let Some(key) = &key {
         name_items(&mut items, key);
     }
-    let outcomes = book(&state, agent, rail, &items).await;
+    let (outcomes, budget) = book(&state, agent, rail, &items).await;
     match outcomes.as_slice() {
         [Err(refusal)] if single => Err(Rejection::from(refusal.clone())),
         _ => {
             let items: Vec<_> = items.iter().map(|item| item.as_ref().ok()).collect();
-            Ok(Printed::ok(&RecordedBody::of(&items, &outcomes, single)))
+            Ok(Printed::ok(&RecordedBody::of(&items, &outcomes, single).with_budget(budget)))
         }
     }
 }
@@ -129,22 +142,25 @@ fn name_items(items: &mut [Result<RecordItem, Refusal>], key: &str) {
     }
 }
 
-/// Books the payments that could be read, all in one batch, and leaves the others as they are.
+/// Books the payments that could be read, all in one batch, and leaves the others as they are. The budget in force is looked at in the same
+/// turn.
 async fn book(
     state: &RestState,
     agent: AgentHandle,
     rail: Protocol,
     items: &[Result<RecordItem, Refusal>],
-) -> Vec<Result<Recorded, Refusal>> {
-    let requests: Vec<Request<'_>> =
-        items.iter().flatten().map(|item| Request::Record(agent.index, item.request(rail))).collect();
+) -> (Vec<Result<Recorded, Refusal>>, Option<BudgetRequestBody>) {
+    let records = items.iter().flatten().map(|item| Request::Record(agent.index, item.request(rail)));
+    let budget = Request::Read(Query::BudgetInForce(agent.index));
+    let requests: Vec<Request<'_>> = records.chain([budget]).collect();
     let requests: Vec<_> = requests.iter().map(|request| (agent.shard, request)).collect();
     let mut answers = submit::ask_all(&state.engine, &requests).await.into_iter();
     let booked = |item: &Result<RecordItem, Refusal>| {
         item.as_ref().map_err(Refusal::clone)?;
         recorded(answers.next().unwrap_or(Err(submit::AskError::OutcomeUnknown)))
     };
-    items.iter().map(booked).collect()
+    let outcomes = items.iter().map(booked).collect();
+    (outcomes, budget_in_force(answers.next()))
 }
 
 fn recorded(answer: Result<Outcome, submit::AskError>) -> Result<Recorded, Refusal> {

@@ -21,8 +21,8 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, answer::Rejection, backtest, docs, document, health, holds, keys, mcp, payments, policies,
-    simulate, status, wallets,
+    RestState, agents, answer::Rejection, backtest, budgets, docs, document, health, holds, keys, mcp, payments,
+    policies, simulate, status, wallets,
 };
 
 /// The most bytes of a body.
@@ -66,6 +66,9 @@ fn operations() -> OpenApiRouter<RestState> {
         .nest("/api/sdk/x402", payments::routes(Protocol::X402))
         .nest("/api/sdk/mpp", payments::routes(Protocol::Mpp))
         .merge(holds::routes())
+        .nest("/api/sdk/budget-request", budgets::routes_of_agents())
+        .nest("/api/sdk/budget-requests", budgets::routes_of_agents())
+        .nest("/api/budget-requests", budgets::routes_of_operators())
         .merge(agents::routes())
         .merge(wallets::routes())
         .merge(keys::routes())

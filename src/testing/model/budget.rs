@@ -226,6 +226,7 @@ impl Agent {
         BudgetRequestView {
             id: budget.id,
             agent: self.id,
+            agent_name: self.name.clone(),
             status: budget.status,
             requested: budget.requested,
             approved: budget.begins.map(|_| budget.approved),

@@ -55,6 +55,11 @@ impl Model {
                 View::BudgetRequests(agent.budgets_view(*id, *status))
             }
             Query::LatestBudgetRequests(status, count) => View::BudgetRequests(self.latest_budgets(*status, *count)),
+            Query::FindBudgetRequests(id) => {
+                let found =
+                    self.agents.iter().filter_map(|agent| agent.budget(*id).map(|budget| agent.view_of_budget(budget)));
+                View::BudgetRequests(found.collect())
+            }
             Query::BudgetInForce(agent) => {
                 let agent = &self.agents[self.known(*agent)?];
                 let budget = agent.budget_in_force();

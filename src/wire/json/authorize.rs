@@ -9,7 +9,7 @@ use crate::kernel::{
     request::{Authorize, Intent, WalletSource},
 };
 
-use super::{FactsBody, FactsRequest, Money, Object, Refusal, service_domain};
+use super::{BudgetRequestBody, FactsBody, FactsRequest, Money, Object, Refusal, service_domain};
 
 /// A `pre-authorize` that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +190,9 @@ pub struct Decision {
     reasons: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     violations: Vec<ViolationBody>,
+    /// The budget that limits the agent, where one is in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget_request: Option<BudgetRequestBody>,
 }
 
 impl Decision {
@@ -204,6 +207,7 @@ impl Decision {
             wallet,
             reasons: approval.reasons.texts(protocol),
             violations: Vec::new(),
+            budget_request: None,
         }
     }
 
@@ -218,7 +222,14 @@ impl Decision {
             wallet: None,
             reasons: denial.violations.iter().map(Violation::message).collect(),
             violations: denial.violations.iter().map(ViolationBody::of).collect(),
+            budget_request: None,
         }
+    }
+
+    /// The same, with the budget that limits the agent.
+    #[must_use]
+    pub fn with_budget(self, budget_request: Option<BudgetRequestBody>) -> Decision {
+        Decision { budget_request, ..self }
     }
 }
 

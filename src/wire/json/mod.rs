@@ -6,6 +6,7 @@ mod agent;
 mod authorize;
 mod backtest;
 mod budget;
+mod budget_request;
 mod facts;
 mod hold;
 mod key;
@@ -23,6 +24,10 @@ pub use agent::{AgentBody, AgentPage, AgentRequest, AgentUpdateRequest, NewAgent
 pub use authorize::{AuthorizeBody, AuthorizeRequest, Decision, WalletSummary};
 pub use backtest::{BacktestBody, BacktestLine, BacktestRequest, since};
 pub use budget::{BudgetBody, ServicesBody};
+pub use budget_request::{
+    BudgetDecisionBody, BudgetDecisionRequest, BudgetPage, BudgetRequestBody, BudgetRequestRequest, NewBudgetRequest,
+    budget_status,
+};
 pub use facts::{FactsBody, FactsRequest, moment};
 pub use hold::{
     AmountRequest, AuthorizationBody, CaptureBody, CaptureRequest, CapturedBody, CloseSessionBody, CloseSessionRequest,

@@ -9,7 +9,7 @@ use crate::kernel::{
     request::Record,
 };
 
-use super::{Money, Object, Refusal, authorize::recipient, refusal::RefusalDetail, service_domain};
+use super::{BudgetRequestBody, Money, Object, Refusal, authorize::recipient, refusal::RefusalDetail, service_domain};
 
 /// The most payments that one request may report, and the most calls that one settlement may list.
 pub const RECORDS_MAX: usize = 1000;
@@ -300,6 +300,9 @@ pub struct RecordedBody<'a> {
     #[serde(flatten)]
     single: Option<ItemBody<'a>>,
     results: Vec<ItemBody<'a>>,
+    /// The budget that limits the agent, where one is in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget_request: Option<BudgetRequestBody>,
 }
 
 impl<'a> RecordedBody<'a> {
@@ -318,12 +321,19 @@ impl<'a> RecordedBody<'a> {
             total_calls: 0,
             single: outcomes.first().filter(|_| single).map(|outcome| ItemBody::of(None, outcome)),
             results: Vec::with_capacity(outcomes.len()),
+            budget_request: None,
         };
         for (index, (item, outcome)) in items.iter().zip(outcomes).enumerate() {
             body.count(*item, outcome);
             body.results.push(ItemBody::of(Some(index), outcome));
         }
         body
+    }
+
+    /// The same, with the budget that limits the agent.
+    #[must_use]
+    pub fn with_budget(self, budget_request: Option<BudgetRequestBody>) -> RecordedBody<'a> {
+        RecordedBody { budget_request, ..self }
     }
 
     fn count(&mut self, item: Option<&RecordItem>, outcome: &Result<Recorded, Refusal>) {

@@ -13,7 +13,7 @@ use utoipa::{
 };
 
 use crate::{
-    kernel::{AgentId, Amount, AuthorizationId, KeyId, PolicyId, Timestamp},
+    kernel::{AgentId, Amount, AuthorizationId, BudgetRequestId, KeyId, PolicyId, Timestamp},
     wire::ErrorCode,
 };
 
@@ -46,6 +46,7 @@ described! {
     Timestamp, "Timestamp", timestamp();
     AgentId, "AgentId", id("An agent's id.", "agt_", 32);
     AuthorizationId, "AuthorizationId", id("A hold's id.", "auth_", 32);
+    BudgetRequestId, "BudgetRequestId", id("A budget request's id.", "bud_", 32);
     PolicyId, "PolicyId", id("A policy's id.", "pol_", 32);
     KeyId, "KeyId", id("A key's id, which says nothing about its secret.", "key_", 16);
     MeasureBody, "Measure", measure();
