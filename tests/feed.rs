@@ -206,8 +206,10 @@ fn a_change_says_who_asked_for_it() {
     let shard = gateway.engine().shard_of(AgentId(1));
     let actor =
         Actor { kind: ActorKind::User, key: None, name: "olivia".into(), address: "".into(), user_agent: "".into() };
-    let pause =
-        Request::UpdateAgent(AgentIndex(0), UpdateAgent { status: Some(AgentStatus::Paused), name: None, lease: None });
+    let pause = Request::UpdateAgent(
+        AgentIndex(0),
+        UpdateAgent { status: Some(AgentStatus::Paused), name: None, lease: None, watching: None },
+    );
     gateway.ask_durably(shard, &Request::By(Box::new(actor), Box::new(pause))).unwrap();
     gateway.ask_durably(shard, &authorize(AgentIndex(0), 1)).unwrap();
     gateway.feed();

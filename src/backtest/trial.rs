@@ -12,11 +12,12 @@ use super::{
 };
 use crate::kernel::{
     AgentIndex, AuthorizationId, Event, Failure, NameId, Outcome, PolicyId, Request, Timestamp,
-    event::{Approved, CaptureBooked, Denied, Increased, RecordBooked, SettlementBooked},
+    anomaly::AlertKind,
+    event::{AlertRaised, Approved, CaptureBooked, Denied, Frozen, Increased, RecordBooked, SettlementBooked},
     outcome::{Booking, Violation},
     policy::PolicySource,
     request::CloseSession,
-    state::State,
+    state::{State, hold::Hold},
 };
 
 pub(super) struct Trial {
@@ -72,9 +73,17 @@ impl Trial {
             | Event::HistoryForgotten { .. }
             | Event::BudgetExpired(..)
             // It only tells what a payment before it did.
-            | Event::BudgetSpent(..) => {}
+            | Event::BudgetSpent(..)
+            | Event::HoldsVoided(..) => {}
             // A payment that is made anew says so itself.
             Event::BudgetExhausted(agent, _) if self.changed.contains(&agent) => {}
+            Event::Alerted(raised) => self.alerted(now, *raised),
+            Event::AgentFrozen(frozen) => self.frozen(now, *frozen),
+            Event::TrustSeen(agent, _) => {
+                if !self.changed.contains(&agent) {
+                    self.state.apply(now, &event);
+                }
+            }
             Event::PolicyPut(ref policy, _) if policy.id == self.draft => {}
             Event::PolicyRemoved(policy, _) if policy == self.draft => {}
             Event::NameMet(_)
@@ -86,6 +95,9 @@ impl Trial {
             | Event::PolicyPut(..)
             | Event::PolicyRemoved(..)
             | Event::OptionsSet(_)
+            | Event::AlertChanged(..)
+            | Event::AgentUnfrozen(_)
+            | Event::WatchingChanged(..)
             | Event::Started { .. }
             | Event::Stopped
             | Event::Checkpoint(_)
@@ -103,6 +115,8 @@ impl Trial {
             Event::Captured(booked) => self.captured(now, booked),
             Event::Settled(booked) => self.settled(now, booked),
             Event::Recorded(booked) => self.recorded(now, booked),
+            // The holds of a frozen agent are voided by time.
+            Event::Voided(agent, id) if !self.is_open(agent, id) => {}
             Event::Voided(agent, id) => self.again(now, agent, &Request::Void(agent, id), Event::Voided(agent, id)),
             Event::Extended(extended) => {
                 let (agent, asked) = (extended.agent, past::extend(&extended));
@@ -123,6 +137,25 @@ impl Trial {
                 }
             }
         }
+    }
+
+    /// What detectors find is found here, too, and said when it is due; what an operator wanted is not.
+    fn alerted(&mut self, now: Timestamp, raised: AlertRaised) {
+        if raised.finding.kind == AlertKind::Manual {
+            let number = self.state.alerts.next_number();
+            self.state.apply(now, &Event::Alerted(Box::new(AlertRaised { number, ..raised })));
+        }
+    }
+
+    fn frozen(&mut self, now: Timestamp, frozen: Frozen) {
+        if frozen.trigger == AlertKind::Manual {
+            self.state.apply(now, &Event::AgentFrozen(Box::new(frozen)));
+        }
+    }
+
+    fn is_open(&self, agent: AgentIndex, id: AuthorizationId) -> bool {
+        let hold = self.state.holds.find(agent, id).map(|slot| self.state.holds.at(slot));
+        hold.is_none_or(Hold::is_open)
     }
 
     /// Everything that is due happens.

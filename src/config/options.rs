@@ -208,6 +208,7 @@ impl Checker<'_> {
             session_default: self.seconds("sessions.mpp_default_s", sessions.mpp_default_s, 1..=holds.max_s)?,
             session_kept: self.seconds("sessions.kept_s", sessions.kept_s, 60..=YEAR_S)?,
             require_wallet: raw.agents.require_wallet,
+            detectors: raw.alerts.detectors,
             lease: self.lease(raw)?,
             history_kept: self.seconds("holds.history_kept_s", holds.history_kept_s, 60..=YEAR_S)?,
             maxima: self.maxima(&raw.maxima)?,

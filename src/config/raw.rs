@@ -13,6 +13,7 @@ pub(super) struct RawConfig {
     pub(super) holds: RawHolds,
     pub(super) sessions: RawSessions,
     pub(super) agents: RawAgents,
+    pub(super) alerts: RawAlerts,
     pub(super) lease: RawLease,
     pub(super) maxima: RawMaxima,
     pub(super) tls: RawTls,
@@ -77,6 +78,12 @@ pub(super) struct RawSessions {
 pub(super) struct RawAgents {
     pub(super) require_wallet: bool,
     pub(super) default_policy_file: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAlerts {
+    pub(super) detectors: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -55,6 +55,13 @@ pub(super) fn is_observed(event: &Event) -> bool {
         | Event::Started { .. }
         | Event::Stopped
         | Event::Checkpoint(_)
+        | Event::Alerted(_)
+        | Event::AlertChanged(..)
+        | Event::AgentFrozen(_)
+        | Event::AgentUnfrozen(_)
+        | Event::HoldsVoided(..)
+        | Event::WatchingChanged(..)
+        | Event::TrustSeen(..)
         | Event::By(..)
         | Event::Webhook(_)
         | Event::Before(_)

@@ -256,7 +256,16 @@ impl Shard {
         self.section.keep();
         events.clear();
         self.events = events;
+        self.follow(turn);
         rider
+    }
+
+    /// What was found in what happened is kept at once, before anything else is decided.
+    fn follow(&mut self, turn: TurnNumber) {
+        if self.state.has_findings() {
+            self.state.advance(self.moment, &mut self.events);
+            self.keep(turn);
+        }
     }
 
     fn note(&mut self, turn: TurnNumber, event: &Event) -> Option<Rider> {

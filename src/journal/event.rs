@@ -87,6 +87,13 @@ pub(super) fn write(event: &Event, context: &mut Context, bytes: &mut Vec<u8>) {
         | Event::Started { .. }
         | Event::Stopped
         | Event::Checkpoint(_)
+        | Event::Alerted(_)
+        | Event::AlertChanged(..)
+        | Event::AgentFrozen(_)
+        | Event::AgentUnfrozen(_)
+        | Event::HoldsVoided(..)
+        | Event::WatchingChanged(..)
+        | Event::TrustSeen(..)
         | Event::By(..)
         | Event::Webhook(_)
         | Event::Before(_)

@@ -5,6 +5,7 @@ use bincode::{Decode, Encode};
 
 use super::{
     Actor, Amount, Duration, Former, Protocol, Timestamp,
+    anomaly::{AlertKind, AlertNumber, AlertStatus, Finding, Severity, WatchingChange},
     id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, KeyId, NameId, OperationId, PolicyId, SessionNumber},
     options::Options,
     outcome::{Booking, ViolationKind},
@@ -100,6 +101,20 @@ pub enum Event {
     BudgetExpired(AgentIndex, BudgetRequestId),
     /// The rest of a hold was taken for paid.
     Settled(Box<SettlementBooked>),
+    /// Something was found about an agent, or an operator froze it.
+    Alerted(Box<AlertRaised>),
+    /// People have made something of an alert.
+    AlertChanged(AlertNumber, AlertStatus),
+    /// An agent pays nothing any more until an operator lets it.
+    AgentFrozen(Box<Frozen>),
+    /// An agent that was frozen pays again, and is watched anew.
+    AgentUnfrozen(AgentIndex),
+    /// Open holds of a frozen agent were voided; more of them are at this moment, if any.
+    HoldsVoided(AgentIndex, Option<Timestamp>),
+    /// An agent is watched in another way; what is absent stays.
+    WatchingChanged(AgentIndex, Box<WatchingChange>),
+    /// How far the payee of the payment before is trusted, in ten-thousandths.
+    TrustSeen(AgentIndex, u32),
 }
 
 /// An agent asked for a budget.
@@ -132,6 +147,36 @@ pub struct BudgetRejected {
     pub agent: AgentIndex,
     pub id: BudgetRequestId,
     pub comment: Box<str>,
+}
+
+/// Something was found about an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AlertRaised {
+    /// Names the alert within its shard.
+    pub number: AlertNumber,
+    /// Whose.
+    pub agent: AgentIndex,
+    /// What was found.
+    pub finding: Finding,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Whether the agent is frozen for it.
+    pub froze: bool,
+    /// Why, in an operator's words; empty where no operator is behind it.
+    pub reason: Box<str>,
+}
+
+/// An agent pays nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Frozen {
+    /// Which.
+    pub agent: AgentIndex,
+    /// The alert that says why.
+    pub alert: AlertNumber,
+    /// What was found, or that an operator wanted it.
+    pub trigger: AlertKind,
+    /// Whether its open holds are voided.
+    pub voids: bool,
 }
 
 /// A hold was placed.

@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 
 use super::{
     Amount, Options,
+    anomaly::{AlertNumber, AlertStatus},
     id::AgentIndex,
     policy::PolicySource,
     request::{AgentStatus, KeySource, Request, WalletSource},
@@ -26,13 +27,15 @@ pub enum Former {
     Options(Box<Options>),
     /// A webhook.
     Webhook(Box<WebhookSource>),
+    /// What people had made of an alert.
+    Alert(AlertNumber, AlertStatus),
 }
 
 impl State {
     /// What a request would replace or remove; nothing where it makes something new, or is about payments.
     pub(crate) fn former(&self, request: &Request<'_>) -> Option<Former> {
         match request {
-            Request::UpdateAgent(index, _) => {
+            Request::UpdateAgent(index, _) | Request::Freeze(index, _) | Request::Unfreeze(index) => {
                 let agent = self.agents.get(*index)?;
                 Some(Former::Agent(*index, agent.status, agent.name().into(), agent.own_lease))
             }
@@ -51,6 +54,9 @@ impl State {
                     WebhookChange::Told(..) | WebhookChange::Buried(..) | WebhookChange::Revived(..) => return None,
                 };
                 self.webhooks.get(&id).map(|webhook| Former::Webhook(Box::new(webhook.source.clone())))
+            }
+            Request::ChangeAlert(number, _) => {
+                self.alerts.get(*number).map(|alert| Former::Alert(*number, alert.status))
             }
             Request::Authorize(..)
             | Request::Capture(..)

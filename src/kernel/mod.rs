@@ -6,6 +6,7 @@
 
 mod actor;
 pub mod amount;
+pub mod anomaly;
 pub mod event;
 pub mod facts;
 mod former;

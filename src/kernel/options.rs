@@ -23,6 +23,8 @@ pub struct Options {
     pub session_kept: Duration,
     /// Whether an agent without a wallet is refused.
     pub require_wallet: bool,
+    /// Whether detectors watch how agents pay.
+    pub detectors: bool,
     /// What may be approved ahead of the disk.
     pub lease: LeaseOptions,
     /// How long holds that are over, and operations, are remembered.
@@ -88,6 +90,7 @@ impl Options {
             session_default: Duration::from_secs(3600),
             session_kept: Duration::from_secs(24 * 3600),
             require_wallet: true,
+            detectors: true,
             lease: LeaseOptions::default(),
             history_kept: Duration::from_secs(24 * 3600),
             maxima: Maxima::default(),

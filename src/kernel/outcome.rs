@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use super::{
     Amount, Duration, Protocol, Timestamp,
+    anomaly::{Alert, Watching},
     id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, OperationId, SessionNumber},
     policy::{PolicyError, PolicySource, RuleKind},
     reason::Reasons,
@@ -115,7 +116,7 @@ pub struct Violation {
 }
 
 /// The value that a limit caps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Measure {
     /// Money.
     Money(Amount),
@@ -247,6 +248,9 @@ pub enum Failure {
     /// No such credential.
     #[error("no key has this id")]
     UnknownKey,
+    /// No such alert.
+    #[error("no alert has this id")]
+    UnknownAlert,
     /// No such policy.
     #[error("no policy has this id")]
     UnknownPolicy,
@@ -376,6 +380,10 @@ pub enum View {
     Agents(Vec<AgentView>),
     /// Policies in force with the revision that wrote each.
     Policies(Vec<(PolicySource, u32)>),
+    /// One alert.
+    Alert(Box<AlertView>),
+    /// Alerts, the latest first.
+    Alerts(Vec<AlertView>),
     /// The shard.
     Shard(ShardView),
     /// Webhooks, in the order of their ids.
@@ -482,6 +490,25 @@ pub struct AgentView {
     pub used: [Amount; 3],
     /// Its wallets.
     pub wallets: Vec<WalletView>,
+    /// How it is watched.
+    pub watching: Watching,
+}
+
+/// An alert, as of now, with the names of what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertView {
+    /// The alert.
+    pub alert: Alert,
+    /// Whose.
+    pub agent: AgentId,
+    /// The agent's name.
+    pub agent_name: String,
+    /// The wallet that it is about, if it is about one.
+    pub wallet: Option<String>,
+    /// Who was to be paid; empty where it is not about a payment.
+    pub recipient: String,
+    /// For which service; empty for none.
+    pub service: String,
 }
 
 /// A wallet, as of now.

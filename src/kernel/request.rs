@@ -4,6 +4,7 @@ use bincode::{BorrowDecode, Encode};
 
 use super::{
     Actor, Amount, Duration, Facts, Protocol, Timestamp,
+    anomaly::{AlertKind, AlertNumber, AlertStatus, Severity, WatchingChange},
     id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, KeyId, OperationId, PolicyId},
     options::Options,
     outcome::BudgetStatus,
@@ -52,6 +53,12 @@ pub enum Request<'a> {
     SetOptions(Box<Options>),
     /// Look at something; changes nothing.
     Read(Query<'a>),
+    /// Freeze an agent: it pays nothing until it is unfrozen.
+    Freeze(AgentIndex, Freeze<'a>),
+    /// Let a frozen agent pay again.
+    Unfreeze(AgentIndex),
+    /// Say what has become of an alert.
+    ChangeAlert(AlertNumber, AlertStatus),
     /// A change, with who asked for it: the journal says so beside what happened. Only one within.
     By(Box<Actor>, Box<Request<'a>>),
     /// Describe a webhook, remove one, or keep how far it has been told; of the shard that keeps the catalogue.
@@ -282,6 +289,17 @@ pub struct UpdateAgent<'a> {
     pub name: Option<&'a str>,
     /// The most that may be approved ahead of the disk; never where zero.
     pub lease: Option<Amount>,
+    /// How it is watched.
+    pub watching: Option<Box<WatchingChange>>,
+}
+
+/// Freezes an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Freeze<'a> {
+    /// Why, for people; at most 256 bytes.
+    pub reason: &'a str,
+    /// Whether its open holds are voided: whoever pays under one nevertheless, pays beyond it.
+    pub void_holds: bool,
 }
 
 /// A wallet as an operator describes it.
@@ -343,6 +361,23 @@ pub struct KeySource {
     pub expires_at: Timestamp,
 }
 
+/// Which alerts are asked for; those that fit all of it, the latest first.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, bincode::Decode)]
+pub struct AlertQuery {
+    /// Of one agent alone.
+    pub agent: Option<AgentIndex>,
+    /// Of this status alone.
+    pub status: Option<AlertStatus>,
+    /// Of this severity alone.
+    pub severity: Option<Severity>,
+    /// Of this kind alone.
+    pub kind: Option<AlertKind>,
+    /// Raised before this moment, or in it and with a lower number.
+    pub before: (Timestamp, AlertNumber),
+    /// The most to show; at most 1000.
+    pub count: u32,
+}
+
 /// What can be looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub enum Query<'a> {
@@ -369,6 +404,10 @@ pub enum Query<'a> {
     Policies,
     /// The webhooks.
     Webhooks,
+    /// One alert of the shard.
+    Alert(AlertNumber),
+    /// Alerts of the shard.
+    Alerts(AlertQuery),
     /// Counts, and the digest of the whole state where asked for (it reads everything).
     Shard {
         /// Whether to compute the digest.

@@ -118,6 +118,7 @@ impl From<&Failure> for ErrorCode {
             | Failure::UnknownSession
             | Failure::UnknownKey
             | Failure::UnknownPolicy
+            | Failure::UnknownAlert
             | Failure::UnknownWebhook
             | Failure::UnknownBudgetRequest => ErrorCode::NotFound,
             Failure::BudgetRequestExists => ErrorCode::BudgetRequestExists,

@@ -473,6 +473,8 @@ impl From<View> for Reply {
             | View::Simulation(_)
             | View::BudgetRequests(_)
             | View::BudgetInForce(_)
+            | View::Alert(_)
+            | View::Alerts(_)
             | View::Shard(_) => Reply::from(&foreign()),
         }
     }

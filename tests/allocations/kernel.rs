@@ -1,5 +1,11 @@
 //! The kernel: decide, and apply what was decided.
 
+use holdfast::kernel::{
+    AgentIndex, Request,
+    anomaly::{Threshold, WatchingChange},
+    request::UpdateAgent,
+};
+
 use crate::{
     count::Count,
     fixture::{Course, End, Shard, machine_payments},
@@ -10,7 +16,18 @@ const STEPS: u64 = 64;
 const COURSE: Course = Course { step: 256, steps_open: 16, end: End::Captured };
 
 fn shard(end: End) -> Shard {
-    Shard::empty(machine_payments(), Course { end, ..COURSE }).with_agents(AGENTS).in_steady_state()
+    let mut shard = Shard::empty(machine_payments(), Course { end, ..COURSE }).with_agents(AGENTS);
+    // The clock hardly moves here, so there are far more calls a minute than anybody expects: the alert that says so is no part of
+    // a payment.
+    (0..AGENTS).for_each(|agent| _ = shard.ask(&expect_many_calls(AgentIndex(agent))));
+    shard.in_steady_state()
+}
+
+/// The agent's operators expect any number of calls.
+fn expect_many_calls(agent: AgentIndex) -> Request<'static> {
+    let thresholds = vec![(Threshold::HighFrequencyCallsPerMinute, 0)];
+    let watching = Some(Box::new(WatchingChange { auto_freeze: None, thresholds }));
+    Request::UpdateAgent(agent, UpdateAgent { watching, ..UpdateAgent::default() })
 }
 
 /// Counts placing holds and ending them apart.

@@ -51,7 +51,7 @@ fn what_is_changed_is_told_as_it_was() {
     let wallet = WalletSource { limit_per_payment: Some(micros(5)), ..wallet("w") };
     let policy = policy(&[("MAX_AMOUNT", "5")]);
     let put = |webhook| Request::Webhook(Box::new(WebhookChange::Put(Box::new(webhook), WebhookProgress::default())));
-    let pause = UpdateAgent { status: Some(AgentStatus::Paused), name: None, lease: None };
+    let pause = UpdateAgent { status: Some(AgentStatus::Paused), name: None, lease: None, watching: None };
     let of_agent = Former::Agent(AGENT, AgentStatus::Active, "a".into(), None);
     // (asked before, asked, what was there)
     for (first, request, former) in [

@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a table that cannot be run fails")]
 
 mod actor;
+mod alert;
 mod asking;
 mod authorize;
 mod budget;
 mod change;
 mod deposit;
 mod expiry;
+mod freeze;
 mod idempotency;
 mod invalid;
 mod lease;

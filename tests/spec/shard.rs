@@ -115,6 +115,11 @@ impl Shard {
         let mut events = Vec::new();
         let answer = self.state.decide(self.now, request, &mut events);
         self.apply(&events);
+        while self.state.has_findings() {
+            let mut found = Vec::new();
+            self.state.advance(self.now, &mut found);
+            self.apply(&found);
+        }
         answer
     }
 
@@ -173,7 +178,7 @@ impl Shard {
         assert_eq!(self.ask(&Request::PutWallet(AGENT, wallet)), Ok(Outcome::Done));
     }
 
-    fn view(&mut self, query: Query<'_>) -> View {
+    pub(crate) fn view(&mut self, query: Query<'_>) -> View {
         match self.ask(&Request::Read(query)) {
             Ok(Outcome::View(view)) => view,
             other => panic!("{other:?}"),

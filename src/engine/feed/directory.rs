@@ -197,7 +197,14 @@ impl Shard {
             | Event::BudgetRejected(_)
             | Event::BudgetSpent(..)
             | Event::BudgetExhausted(..)
-            | Event::BudgetExpired(..) => {}
+            | Event::BudgetExpired(..)
+            | Event::Alerted(_)
+            | Event::AlertChanged(..)
+            | Event::AgentFrozen(_)
+            | Event::AgentUnfrozen(_)
+            | Event::HoldsVoided(..)
+            | Event::WatchingChanged(..)
+            | Event::TrustSeen(..) => {}
         }
     }
 

@@ -1,7 +1,9 @@
 //! What operators do: agents, wallets, credentials, options.
 
+use super::freeze::thaw;
 use crate::kernel::{
     AgentIndex, Amount, Event, Failure, KeyId, Options, Outcome, Timestamp,
+    anomaly::WatchingChange,
     event::AgentCreated,
     request::{AgentStatus, CreateAgent, KeySource, UpdateAgent, WalletSource},
     state::{State, agent::Agent, wallet::Wallet, window::Weight},
@@ -53,7 +55,11 @@ impl State {
         if agent.status == AgentStatus::Revoked && asked.status.is_some_and(|status| status != AgentStatus::Revoked) {
             return Err(Failure::Invalid { field: "status", expected: "`REVOKED`: a revoked agent never pays again" });
         }
+        if let Some(change) = &asked.watching {
+            check_thresholds(change)?;
+        }
         events.push(Event::AgentUpdated(index, asked.status, asked.name.map(Into::into), asked.lease));
+        events.extend(asked.watching.clone().map(|change| Event::WatchingChanged(index, change)));
         Ok(Outcome::Done)
     }
 
@@ -65,12 +71,19 @@ impl State {
         lease: Option<Amount>,
     ) {
         let agent = self.agent_mut(index);
+        if agent.status == AgentStatus::Suspended && status == Some(AgentStatus::Active) {
+            thaw(agent);
+        }
         agent.status = status.unwrap_or(agent.status);
         agent.own_lease = lease.or(agent.own_lease);
         if let Some(name) = name {
             agent.rename(name);
         }
         self.refresh(index);
+    }
+
+    pub(crate) fn watching_changed(&mut self, index: AgentIndex, change: &WatchingChange) {
+        self.agent_mut(index).activity_mut().watch_mut().change(change);
     }
 
     pub(crate) fn put_wallet(
@@ -169,6 +182,19 @@ impl State {
         self.catalogue.set_default(&options.default_policy);
         self.recompile();
     }
+}
+
+/// Every threshold at most once, and within its range.
+fn check_thresholds(change: &WatchingChange) -> Result<(), Failure> {
+    for (position, &(threshold, value)) in change.thresholds.iter().enumerate() {
+        if value > threshold.maximum() {
+            return Err(Failure::Invalid { field: threshold.word(), expected: "a value within its documented range" });
+        }
+        if change.thresholds.iter().skip(position + 1).any(|(other, _)| *other == threshold) {
+            return Err(Failure::Invalid { field: threshold.word(), expected: "one value" });
+        }
+    }
+    Ok(())
 }
 
 fn short(text: &str, field: &'static str) -> Result<(), Failure> {

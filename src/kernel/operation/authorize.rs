@@ -183,6 +183,10 @@ impl State {
             repeated: false,
         };
         events.push(Event::Approved(approved));
+        let trust = asked.facts.as_ref().and_then(|facts| facts.trust_score);
+        if let (Some(score), true) = (trust, self.options.detectors) {
+            events.push(Event::TrustSeen(index, score));
+        }
         approval
     }
 
@@ -204,7 +208,10 @@ impl State {
             crate::kernel::state::book(agent, self.holds.at(slot), now, Weight::default(), weight);
         }
         let service = agent.activity_mut().service_mut(event.protocol, event.service);
-        service.calls += u64::from(!event.deposit);
+        if !event.deposit {
+            service.calls += 1;
+            service.asked = service.asked.saturating_add(event.amount);
+        }
         service.last_at = now;
         agent.count_calls(now, 1);
         if event.arms {
@@ -215,12 +222,12 @@ impl State {
         {
             self.change_inside(now, deposit, |inside| inside.saturating_add(event.amount));
         }
+        self.watch_approved(now, event);
     }
 
     pub(crate) fn denied(&mut self, now: Timestamp, event: &Denied) {
-        let agent = self.agent_mut(event.agent);
-        agent.activity_mut().denied += u64::from(event.count);
-        State::touch(agent, event.session, now);
+        State::touch(self.agent_mut(event.agent), event.session, now);
+        self.watch_denied(now, event);
     }
 
     /// The canonical names of a payee.

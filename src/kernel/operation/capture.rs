@@ -55,6 +55,7 @@ impl State {
             }
             None => self.book_lost_capture(now, event.agent, event.amount),
         };
+        self.watch_captured(now, event, captured);
         let deed = Deed::Captured { of: event.id, amount: event.amount, last: event.last, answer: captured };
         self.remember(now, Operation { agent: event.agent, id: event.operation, deed });
     }

@@ -94,6 +94,7 @@ impl State {
             self.change_inside(now, deposit, |inside| inside.saturating_sub(before).saturating_add(after));
         }
         State::touch(self.agent_mut(event.agent), session, now);
+        self.watch_increased(now, slot, event);
         let deed = Deed::Increased { of: event.id, by: event.by, amount, remaining: event.remaining };
         self.remember(now, Operation { agent: event.agent, id: event.operation, deed });
     }

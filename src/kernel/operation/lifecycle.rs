@@ -19,7 +19,16 @@ impl State {
     /// said is not said again, so an event that is not applied is lost.
     pub fn advance(&mut self, now: Timestamp, events: &mut Vec<Event>) {
         let now = now.max(self.moment);
+        if self.has_findings() {
+            return self.say_finding(events);
+        }
         while let Some(deadline) = self.deadlines.pop_due(now, &self.holds) {
+            if let Due::Voids(agent) = deadline.what {
+                if self.voids_at(agent) == Some(deadline.due) {
+                    return self.void_next(agent, now, events);
+                }
+                continue;
+            }
             if let Some(event) = self.due_event(&deadline) {
                 events.push(event);
                 return;
@@ -38,6 +47,7 @@ impl State {
                 let hold = self.holds.expiring(serial, slot, deadline.due)?;
                 Some(Event::Expired(hold.agent, hold.id))
             }
+            Due::Voids(_) => None,
             Due::Unknown(agent) => {
                 let unknown = self.agents.get(agent)?.unknown();
                 unknown.iter().any(|unknown| unknown.until <= deadline.due).then_some(Event::UnknownExpired(agent))

@@ -1,12 +1,15 @@
 //! What can be done to a shard: one file an operation, its decision beside its application. This file only delegates.
 
 mod administration;
+mod alarm;
+mod alert;
 mod asking;
 mod authorize;
 mod budget;
 mod capture;
 mod capture_to;
 mod extend;
+mod freeze;
 mod increment;
 mod join;
 mod life;
@@ -22,6 +25,8 @@ mod settle;
 mod simulate;
 mod void;
 mod webhook;
+
+pub(crate) use alarm::Found;
 
 use super::{
     Actor, Event, Failure, Outcome, Request, Timestamp,
@@ -59,6 +64,9 @@ impl State {
             Request::SetOptions(options) => Ok(self.set_options(options, events)),
             Request::Read(query) => self.read(now, query).map(Outcome::View),
             Request::Webhook(change) => self.change_webhook(change, events),
+            Request::Freeze(agent, asked) => self.freeze(*agent, asked, events),
+            Request::Unfreeze(agent) => self.unfreeze(*agent, events),
+            Request::ChangeAlert(number, status) => self.change_alert(*number, *status, events),
             Request::By(actor, asked) => self.decide_by(now, actor, asked, events),
             Request::RequestBudget(agent, asked) => self.request_budget(now, *agent, asked, events),
             Request::DecideBudget(agent, asked) => self.decide_budget(now, *agent, asked, events),
@@ -127,13 +135,20 @@ impl State {
             Event::Started { incarnation } => self.started(now, *incarnation),
             Event::Stopped => self.stopped(),
             Event::Webhook(change) => self.webhook_changed(change),
-            Event::Checkpoint(_) | Event::By(..) | Event::Before(_) => {}
             Event::BudgetRequested(requested) => self.budget_requested(now, requested),
             Event::BudgetApproved(approved) => self.budget_approved(now, approved),
             Event::BudgetRejected(rejected) => self.budget_rejected(now, rejected),
             Event::BudgetSpent(agent, id, spent) => self.budget_spent(*agent, *id, *spent),
             Event::BudgetExhausted(agent, id) => self.budget_exhausted(*agent, *id),
             Event::BudgetExpired(agent, id) => self.budget_expired(*agent, *id),
+            Event::Alerted(raised) => self.alerted(now, raised),
+            Event::AlertChanged(number, status) => self.alert_changed(now, *number, *status),
+            Event::AgentFrozen(frozen) => self.frozen(now, frozen),
+            Event::AgentUnfrozen(agent) => self.unfrozen(*agent),
+            Event::HoldsVoided(agent, next) => self.holds_voided_until(*agent, *next),
+            Event::WatchingChanged(agent, change) => self.watching_changed(*agent, change),
+            Event::TrustSeen(agent, score) => self.watch_trust(now, *agent, *score),
+            Event::Checkpoint(_) | Event::By(..) | Event::Before(_) => {}
         }
     }
 }

@@ -23,6 +23,15 @@ const AGENTS_SHOWN_MAX: u32 = 1000;
 /// The most budget requests of all agents that one query shows.
 const BUDGET_REQUESTS_SHOWN_MAX: u32 = 1000;
 
+/// Takes limits one by one: who looks at them on the way of a payment keeps none.
+pub(crate) struct Limits<'a>(pub(crate) &'a mut dyn FnMut(LimitView));
+
+impl Limits<'_> {
+    fn push(&mut self, limit: LimitView) {
+        (self.0)(limit);
+    }
+}
+
 impl State {
     pub(crate) fn read(&self, now: Timestamp, query: &Query<'_>) -> Result<View, Failure> {
         Ok(match query {
@@ -48,6 +57,8 @@ impl State {
                 View::Policies(self.policies().map(|(source, revision)| (source.clone(), revision)).collect())
             }
             Query::Webhooks => View::Webhooks(self.webhooks.values().cloned().collect()),
+            Query::Alert(number) => View::Alert(Box::new(self.alert_view(*number)?)),
+            Query::Alerts(query) => View::Alerts(self.alert_views(query)),
             Query::Shard { digest } => View::Shard(ShardView {
                 agents: self.agents.len() as u64,
                 holds: u64::from(self.holds.open_count()),
@@ -109,6 +120,7 @@ impl State {
             held: agent.windows().held(),
             used: agent.windows().all_used(now),
             wallets: wallets.collect(),
+            watching: agent.watching().clone(),
         })
     }
 
@@ -125,12 +137,10 @@ impl State {
             (_, "") => None,
             (protocol, name) => Some(agent.session_named(protocol, name).ok_or(Failure::UnknownSession)?),
         };
-        let used = session.map(|session| match self.deposit_hold(index, session) {
-            Some(deposit) => (deposit.captured().saturating_add(session.inside), Some(deposit.approved_amount())),
-            None => (session.weight.used, None),
-        });
+        let used = session.map(|session| self.used_in(index, session));
         let session = session.map(|session| self.session_view(now, index, session));
-        let limits = self.limits_view(now, agent, protocol, used);
+        let mut limits = Vec::new();
+        self.each_limit(now, agent, protocol, used, &mut Limits(&mut |limit| limits.push(limit)));
         let services = || agent.activity().services.iter().filter(|service| service.key.0 == protocol);
         let left = |limit: &LimitView| match (limit.limit, limit.used) {
             (Measure::Money(cap), Measure::Money(used)) => Some(cap.saturating_sub(used)),
@@ -147,15 +157,24 @@ impl State {
         })
     }
 
+    /// What counts in a session, and its deposit.
+    pub(crate) fn used_in(&self, index: AgentIndex, session: &Session) -> (Amount, Option<Amount>) {
+        match self.deposit_hold(index, session) {
+            Some(deposit) => (deposit.captured().saturating_add(session.inside), Some(deposit.approved_amount())),
+            None => (session.weight.used, None),
+        }
+    }
+
     /// Every cumulative limit that applies to the agent on a rail, whatever the service; `session` is what counts in the session that was
     /// asked for, and its deposit.
-    fn limits_view(
+    pub(crate) fn each_limit(
         &self,
         now: Timestamp,
         agent: &Agent,
         protocol: Protocol,
         session: Option<(Amount, Option<Amount>)>,
-    ) -> Vec<LimitView> {
+        limits: &mut Limits<'_>,
+    ) {
         let unknown = agent.unknown_amount();
         let with_lost = |used: Amount| used.saturating_add(unknown).saturating_add(agent.unattributed());
         let money = |kind, cap: Amount, used: Amount| LimitView {
@@ -163,7 +182,6 @@ impl State {
             limit: Measure::Money(cap),
             used: Measure::Money(used),
         };
-        let mut limits = Vec::new();
         let (used_in_session, deposit) = session.unwrap_or_default();
         if let Some(deposit) = deposit {
             limits.push(money(ViolationKind::SessionDeposit, deposit, with_lost(used_in_session)));
@@ -219,7 +237,6 @@ impl State {
                 limits.push(money(ViolationKind::Balance, available, unknown));
             }
         }
-        limits
     }
 
     fn budget_requests_view(

@@ -77,6 +77,7 @@ impl State {
             Some(slot) => self.book_matched(now, slot, event),
             None => self.book_unmatched(now, event),
         }
+        self.watch_recorded(now, event, answer);
         if let Some(id) = event.operation {
             let recipient = self.hash_of_kept(event.recipient);
             let Recorded { booking, authorization, overage } = answer;
@@ -285,6 +286,9 @@ impl State {
         }
         let service = agent.activity_mut().service_mut(protocol, service);
         service.calls += u64::from(calls);
+        if deposit {
+            service.asked = service.asked.saturating_add(event.amount);
+        }
         service.last_at = now;
     }
 
@@ -310,6 +314,7 @@ impl State {
             let service = activity.service_mut(event.protocol, event.service);
             service.windows.book(now, now, Weight::default(), weight);
             service.calls += u64::from(event.calls);
+            service.asked = service.asked.saturating_add(event.amount);
             service.last_at = now;
         }
         let in_session = match State::touch(agent, event.session, now) {

@@ -2,7 +2,7 @@
 
 use crate::kernel::{
     AgentIndex, Amount, Event, Failure, OperationId, Outcome, Timestamp,
-    event::SettlementBooked,
+    event::{CaptureBooked, SettlementBooked},
     operation::authorize::LABEL_BYTES_MAX,
     outcome::{Captured, HoldStatus, Settled},
     request::{Capture, Settle},
@@ -89,6 +89,8 @@ impl State {
             self.holds.at_mut(slot).paid_by(transaction);
         }
         self.book_capture(now, slot, event.amount, true);
+        let SettlementBooked { agent, id, operation, amount, .. } = *event;
+        self.watch_captured(now, &CaptureBooked { agent, id, operation, amount, last: true }, answer);
         let deed = Deed::Captured { of: event.id, amount: event.amount, last: true, answer };
         self.remember(now, Operation { agent: event.agent, id: event.operation, deed });
     }

@@ -36,6 +36,7 @@ impl State {
 
     pub(crate) fn voided(&mut self, now: Timestamp, agent: AgentIndex, id: AuthorizationId) {
         let slot = self.holds.find(agent, id).expect("INVARIANT: events speak of holds that exist");
+        self.watch_released(now, slot);
         self.release(now, slot, HoldStatus::Voided);
     }
 
@@ -48,6 +49,7 @@ impl State {
                 session.end = SessionEnd::Closed;
             }
         }
+        self.watch_released(now, slot);
         self.release(now, slot, HoldStatus::Expired);
     }
 

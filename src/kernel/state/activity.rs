@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use super::{budget::BudgetRequests, few::Few, session::Session, velocity::Velocity, window::Windows};
-use crate::kernel::{Amount, NameId, Protocol, SessionNumber, Timestamp, policy::PeriodSet};
+use crate::kernel::{Amount, NameId, Protocol, SessionNumber, Timestamp, anomaly::Watch, policy::PeriodSet};
 
 /// The counters of an agent. Most agents pay one service from one wallet in one session at a time, and then a decision
 /// finds everything in neighbouring lines of the cache.
@@ -14,6 +14,8 @@ pub struct Activity {
     pub windows: Windows,
     /// What a crash may have lost; mostly nothing.
     pub lost: Option<Box<Lost>>,
+    /// How it pays, as far as that is watched.
+    pub watch: Option<Box<Watch>>,
     /// The budgets that it asked for; mostly none.
     pub budgets: Option<Box<BudgetRequests>>,
     /// By the position of the wallet, as far as any was paid from.
@@ -24,8 +26,6 @@ pub struct Activity {
     pub sessions: Few<Session>,
     /// By period, as far as calls were counted.
     pub velocities: Few<Velocity>,
-    /// Payments denied.
-    pub denied: u64,
 }
 
 /// What an agent spends at one service, or outside any, over one rail.
@@ -37,6 +37,8 @@ pub struct Service {
     pub windows: Windows,
     /// Payments.
     pub calls: u64,
+    /// What those were to cost when they were approved or reported, so that there is a mean price.
+    pub asked: Amount,
     /// The last approval or report.
     pub last_at: Timestamp,
 }
@@ -65,11 +67,11 @@ impl Activity {
         windows: Windows::EMPTY,
         lost: None,
         budgets: None,
+        watch: None,
         wallets: Few::None,
         services: Few::None,
         sessions: Few::None,
         velocities: Few::None,
-        denied: 0,
     };
 
     /// What a crash may have lost, made if need be.
@@ -80,6 +82,12 @@ impl Activity {
     /// The budgets that it asked for, made if need be.
     pub fn budgets_mut(&mut self) -> &mut BudgetRequests {
         self.budgets.get_or_insert_default()
+    }
+
+    /// How it pays, made if need be.
+    #[inline]
+    pub fn watch_mut(&mut self) -> &mut Watch {
+        self.watch.get_or_insert_default()
     }
 
     /// The counters of a wallet, made if need be.
@@ -96,7 +104,8 @@ impl Activity {
         let position = match Service::search(&self.services, key) {
             Ok(position) => position,
             Err(position) => {
-                let new = Service { key, windows: Windows::EMPTY, calls: 0, last_at: Timestamp::ZERO };
+                let new =
+                    Service { key, windows: Windows::EMPTY, calls: 0, asked: Amount::ZERO, last_at: Timestamp::ZERO };
                 self.services.insert(position, new);
                 position
             }

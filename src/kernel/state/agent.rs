@@ -16,11 +16,17 @@ use super::{
     window::Windows,
 };
 use crate::kernel::{
-    AgentId, Amount, NameId, Period, Protocol, SessionNumber, Timestamp, policy::PeriodSet, request::AgentStatus,
+    AgentId, Amount, NameId, Period, Protocol, SessionNumber, Timestamp,
+    anomaly::{Watch, Watching},
+    policy::PeriodSet,
+    request::AgentStatus,
 };
 
 /// What is seen of an agent that never paid.
 static IDLE: Activity = Activity::NONE;
+
+/// How an agent is watched that nobody said anything about.
+static UNTOUCHED: Watching = Watching::DEFAULT;
 
 /// The payer. What every decision looks at comes first, so that it lies in one or two lines of the cache.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -88,6 +94,11 @@ impl Agent {
         self.activity.get_or_insert_with(|| Box::new(Activity::NONE))
     }
 
+    /// How it pays, as far as that is watched already.
+    pub fn watch_mut(&mut self) -> Option<&mut Watch> {
+        self.activity.as_mut()?.watch.as_deref_mut()
+    }
+
     /// Counts calls in every rolling period.
     pub fn count_calls(&mut self, now: Timestamp, calls: u32) {
         let counted = self.counted;
@@ -133,6 +144,12 @@ impl Agent {
     #[inline]
     pub fn activity(&self) -> &Activity {
         self.activity.as_deref().unwrap_or(&IDLE)
+    }
+
+    /// How it is watched.
+    #[must_use]
+    pub fn watching(&self) -> &Watching {
+        self.activity().watch.as_ref().map_or(&UNTOUCHED, |watch| watch.watching())
     }
 
     /// What crashes may have left.

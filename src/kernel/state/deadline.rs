@@ -39,6 +39,8 @@ pub enum Due {
     Session(AgentIndex, SessionNumber),
     /// A budget request expires: the agent's with this number.
     Budget(AgentIndex, u32),
+    /// More open holds of a frozen agent are voided.
+    Voids(AgentIndex),
 }
 
 /// All deadlines of a shard, some of which may be out of date: whoever takes one out asks the state whether it still stands.

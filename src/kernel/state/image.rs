@@ -16,7 +16,10 @@ use super::{
     holds::{Holds, OpenHolds},
     names::Names,
 };
-use crate::kernel::{Options, PolicyId, Timestamp, policy::PolicySource, request::KeySource, webhook::Webhook};
+use crate::kernel::{
+    Options, PolicyId, Timestamp, anomaly::Alerts, operation::Found, policy::PolicySource, request::KeySource,
+    webhook::Webhook,
+};
 
 /// Why bytes are not a state.
 #[derive(Debug, Error)]
@@ -48,6 +51,8 @@ struct Image {
     finished: Vec<(Timestamp, Hold)>,
     /// In the order in which they were carried out.
     operations: Vec<(Timestamp, Operation)>,
+    alerts: Alerts,
+    found: Vec<Found>,
 }
 
 /// The same, of a state that lives.
@@ -66,6 +71,8 @@ struct Likeness<'a> {
     open: Vec<&'a Hold>,
     finished: Vec<(Timestamp, &'a Hold)>,
     operations: Vec<(Timestamp, Operation)>,
+    alerts: &'a Alerts,
+    found: &'a [Found],
 }
 
 impl State {
@@ -106,6 +113,8 @@ impl State {
             open,
             finished: self.history.finished().map(|(at, slot)| (at, self.holds.at(slot))).collect(),
             operations: self.history.operations().collect(),
+            alerts: &self.alerts,
+            found: &self.found,
         }
     }
 
@@ -139,6 +148,8 @@ impl State {
             deadlines: Deadlines::default(),
             budget_index: BTreeSet::new(),
             budget_ids: BTreeSet::new(),
+            alerts: image.alerts,
+            found: image.found,
             options: image.options,
         };
         image.names.into_iter().for_each(|text| {
@@ -156,6 +167,7 @@ impl State {
         state.restore_unknown_deadlines();
         state.restore_session_deadlines();
         state.restore_budgets();
+        state.restore_void_deadlines();
         Ok(state)
     }
 
@@ -190,6 +202,14 @@ impl State {
                     let what = Due::Budget(index, request.number);
                     self.deadlines.push(Deadline { due: request.expires_at, what });
                 }
+            }
+        }
+    }
+
+    fn restore_void_deadlines(&mut self) {
+        for (index, agent) in self.agents.iter() {
+            if let Some(due) = agent.activity().watch.as_ref().and_then(|watch| watch.voids_at) {
+                self.deadlines.push(Deadline { due, what: Due::Voids(index) });
             }
         }
     }

@@ -18,9 +18,11 @@ use super::{
     slots::Slot,
     window::{Weight, replace},
 };
+use crate::kernel::operation::Found;
 use crate::kernel::{
     AgentId, AgentIndex, Amount, BudgetRequestId, Failure, KeyId, OperationId, Options, SessionNumber, Timestamp,
     WebhookId,
+    anomaly::Alerts,
     outcome::HoldStatus,
     policy::{PolicySource, Program},
     request::KeySource,
@@ -47,6 +49,9 @@ pub struct State {
     pub(crate) budget_index: BTreeSet<(Timestamp, AgentIndex, u32)>,
     /// The same by their ids.
     pub(crate) budget_ids: BTreeSet<(BudgetRequestId, AgentIndex)>,
+    pub(crate) alerts: Alerts,
+    /// What is to be said as events before anything else happens.
+    pub(crate) found: Vec<Found>,
 }
 
 /// What may be approved for an agent ahead of the disk.
@@ -82,6 +87,8 @@ impl State {
             deadlines: Deadlines::default(),
             budget_index: BTreeSet::new(),
             budget_ids: BTreeSet::new(),
+            alerts: Alerts::default(),
+            found: Vec::new(),
         }
     }
 
@@ -145,11 +152,18 @@ impl State {
         &self.catalogue
     }
 
+    /// The alerts that are kept.
+    #[must_use]
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
+    }
+
     /// When [`State::advance`] has something to do at the earliest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let history = self.history.next(self.options.history_kept);
-        [self.deadlines.next(), history].into_iter().flatten().min()
+        let at_once = self.has_findings().then_some(self.moment);
+        [self.deadlines.next(), history, at_once].into_iter().flatten().min()
     }
 
     pub(crate) fn agent(&self, index: AgentIndex) -> Result<&Agent, Failure> {
@@ -392,6 +406,9 @@ pub(crate) fn book(agent: &mut Agent, hold: &Hold, now: Timestamp, before: Weigh
 /// Brings what follows from an agent's limits up to date: the periods it counts calls in, and its lease.
 fn refresh(agent: &mut Agent, options: &Options, catalogue: &Catalogue) {
     let program = catalogue.program(agent.program.0);
+    if let Some(watch) = agent.watch_mut() {
+        watch.look_soon();
+    }
     // A period that no policy asks for any more goes on being counted: to drop a policy and write it again is no fresh allowance.
     agent.counted = agent.counted.union(program.velocity_periods());
     let (amount, count) = lease(options, agent, program);

@@ -78,6 +78,12 @@ impl Need {
     pub const WEBHOOKS: Need = Need::operators(Scope::AuditRead);
     /// Writing webhooks: whoever does has every event sent to a place of their choice.
     pub const WEBHOOK_CHANGES: Need = Need::operators(Scope::TeamWrite);
+    /// Seeing the alerts of one agent.
+    pub const ALERTS: Need = Need::agents(Scope::AlertsRead);
+    /// Seeing all alerts.
+    pub const ALERT_LISTS: Need = Need::operators(Scope::AlertsRead);
+    /// Saying what has become of alerts.
+    pub const ALERT_CHANGES: Need = Need::operators(Scope::AlertsWrite);
     /// The state of the whole gateway.
     pub const GATEWAY_STATUS: Need = Need::operators(Scope::AuditRead);
 
@@ -101,7 +107,10 @@ impl Need {
                 Some(_) => Need::CONFIRMATION,
                 None => Need::EXECUTION,
             },
-            Request::UpdateAgent(..) | Request::CreateAgent(_) => Need::AGENT_CHANGES,
+            Request::UpdateAgent(..) | Request::CreateAgent(_) | Request::Freeze(..) | Request::Unfreeze(_) => {
+                Need::AGENT_CHANGES
+            }
+            Request::ChangeAlert(..) => Need::ALERT_CHANGES,
             Request::IssueKey(source) => match source.principal {
                 Principal::Agent(_) => Need::AGENT_KEYS,
                 Principal::Operator | Principal::Platform(_) => Need::GATEWAY_KEYS,
@@ -128,6 +137,15 @@ impl Need {
             Query::Webhooks => Need::WEBHOOKS,
             Query::Policies => Need::POLICIES,
             Query::Simulate(..) => Need::SIMULATIONS,
+            // Nothing in the query says whose alerts those are, unless it names an agent.
+            Query::Alert(_) => Need::ALERT_LISTS,
+            Query::Alerts(query) => {
+                if query.agent.is_some() {
+                    Need::ALERTS
+                } else {
+                    Need::ALERT_LISTS
+                }
+            }
             Query::Shard { .. } => Need::GATEWAY_STATUS,
         }
     }

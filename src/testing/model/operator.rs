@@ -12,7 +12,7 @@ use super::{
 use crate::kernel::{
     AgentIndex, Failure, KeyId, Outcome, PolicyId,
     policy::{CheckedPolicy, PolicyScope, PolicySource, Rule, check},
-    request::{AgentStatus, CreateAgent, KeySource, UpdateAgent, WalletSource},
+    request::{AgentStatus, CreateAgent, Freeze, KeySource, UpdateAgent, WalletSource},
 };
 
 impl Model {
@@ -52,6 +52,21 @@ impl Model {
         agent.status = update.status.unwrap_or(agent.status);
         agent.name = update.name.map_or_else(|| agent.name.clone(), str::to_owned);
         agent.own_lease = update.lease.or(agent.own_lease);
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn freeze(&mut self, agent: usize, freeze: &Freeze<'_>) -> Result<Outcome, Failure> {
+        check_field(freeze.reason.len() <= 256, "reason")?;
+        let agent = &mut self.agents[agent];
+        check_field(agent.status != AgentStatus::Revoked, "status")?;
+        agent.status = AgentStatus::Suspended;
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn unfreeze(&mut self, agent: usize) -> Result<Outcome, Failure> {
+        let agent = &mut self.agents[agent];
+        check_field(matches!(agent.status, AgentStatus::Active | AgentStatus::Suspended), "status")?;
+        agent.status = AgentStatus::Active;
         Ok(Outcome::Done)
     }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::kernel::{
     AgentIndex, Amount, Failure, Outcome, Protocol, Timestamp,
+    anomaly::Watching,
     outcome::{
         AgentView, AuthorizationView, BudgetView, LimitView, Measure, ServiceView, SessionView, ShardView,
         SimulationView, View, ViolationKind, WalletView,
@@ -42,6 +43,9 @@ impl Model {
                 let shown = (from.0 as usize..self.agents.len()).take(*count as usize);
                 View::Agents(shown.map(|agent| self.view_of_agent(agent)).collect())
             }
+            // Alerts follow from decisions and change none: the model keeps none.
+            Query::Alert(_) => return Err(Failure::UnknownAlert),
+            Query::Alerts(_) => View::Alerts(Vec::new()),
             Query::Policies => {
                 let sources = self.policies.iter().map(|policy| (policy.source.clone(), policy.revision));
                 View::Policies(sources.collect())
@@ -102,6 +106,7 @@ impl Model {
     fn view_of_agent(&self, index: usize) -> AgentView {
         let agent = &self.agents[index];
         AgentView {
+            watching: Watching::DEFAULT,
             id: agent.id,
             index: AgentIndex(index as u32),
             name: agent.name.clone(),

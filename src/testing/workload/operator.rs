@@ -44,7 +44,7 @@ pub(super) fn change(workload: &mut Workload) -> Request<'static> {
             };
             let status = Some(if random.chance(80) { AgentStatus::Active } else { stopped });
             let lease = workload.random.chance(20).then(|| Amount::from_micros(workload.random.below(60)));
-            Request::UpdateAgent(agent, UpdateAgent { status, name: None, lease })
+            Request::UpdateAgent(agent, UpdateAgent { status, name: None, lease, watching: None })
         }
     }
 }

@@ -141,7 +141,7 @@ impl UpdateAgentBody {
     /// The request to the engine.
     #[must_use]
     pub fn request(&self) -> UpdateAgent<'_> {
-        UpdateAgent { status: self.status, name: self.name.as_deref(), lease: self.lease }
+        UpdateAgent { status: self.status, name: self.name.as_deref(), lease: self.lease, watching: None }
     }
 }
 

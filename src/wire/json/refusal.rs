@@ -94,6 +94,7 @@ impl From<Failure> for Refusal {
             | Failure::UnknownAuthorization
             | Failure::UnknownSession
             | Failure::UnknownKey
+            | Failure::UnknownAlert
             | Failure::UnknownPolicy
             | Failure::UnknownWebhook
             | Failure::UnknownBudgetRequest
