@@ -41,12 +41,13 @@ impl SessionNames {
     }
 }
 
-/// The request that an approval answered. `begun` is what happened to its session along with it.
+/// The request that an approval answered. `begun` is what happened to its session along with it, `facts` what was told of it.
 pub(super) fn authorize<'s>(
     state: &'s State,
     sessions: &'s SessionNames,
     approved: &Approved,
     begun: &'s [Event],
+    facts: &'s [u8],
 ) -> Authorize<'s> {
     let session = match begun.last() {
         Some(Event::SessionOpened(opened)) if !matches!(opened.kind, SessionKind::Implicit) => &opened.name,
@@ -69,7 +70,8 @@ pub(super) fn authorize<'s>(
         session,
         wallet: wallet(state, approved.agent, approved.wallet),
         hold_for: (!approved.deposit).then_some(approved.expires_after),
-        facts: None,
+        // Facts that this version cannot read are as good as none: rules that need them deny.
+        facts: bincode::borrow_decode_from_slice(facts, bincode::config::standard()).ok().map(|(facts, _)| facts),
     }
 }
 

@@ -2,11 +2,16 @@
 
 use std::{num::NonZeroU16, ops::ControlFlow, sync::Arc};
 
-use super::{Backtest, BacktestError, Money, Report, run, trial::Trial};
+use super::{
+    Backtest, BacktestError, Money, Report,
+    past::{self, SessionNames},
+    run,
+    trial::Trial,
+};
 use crate::{
     journal::{Group, Journal, MemoryStore, Position, codec::Section, replay},
     kernel::{
-        AgentId, AgentIndex, Amount, AuthorizationId, Duration, Event, OperationId, Options, Outcome, PolicyId,
+        AgentId, AgentIndex, Amount, AuthorizationId, Duration, Event, Facts, OperationId, Options, Outcome, PolicyId,
         Protocol, Request, ShardId, State, Timestamp,
         policy::{PolicyScope, PolicySource, RuleSource},
         request::{AgentStatus, Authorize, Capture, CreateAgent, Intent, Record},
@@ -235,6 +240,31 @@ fn velocity_counts_only_what_would_have_been_approved() {
     let draft = policy(&[("VELOCITY_LIMIT", r#"{"maxCount":2,"period":"MINUTE"}"#)]);
     // At 0 and 25 s, then again once the first has left the minute, and so on.
     assert_eq!(denied_ids(lived.judge(&draft, Timestamp::ZERO).report()), [2, 5, 8]);
+}
+
+#[test]
+fn the_facts_of_a_payment_are_those_that_came_with_it() {
+    let mut lived = permitted();
+    let told = |id, purpose: &'static str| Authorize {
+        facts: Some(Box::new(Facts { purpose, ..Facts::default() })),
+        ..charge(id, 5)
+    };
+    pay(&mut lived, told(1, "weather"));
+    pay(&mut lived, charge(2, 5));
+    let mut kept = Vec::new();
+    let (mut facts, sessions) = (Box::default(), SessionNames::default());
+    for (_, event) in &lived.events {
+        match event {
+            Event::FactsTold(_, told) => facts = told.clone(),
+            Event::Approved(approved) => {
+                let asked = past::authorize(&lived.state, &sessions, approved, &[], &facts);
+                kept.push((asked.id.0, asked.facts.map(|facts| facts.purpose.to_owned())));
+                facts = Box::default();
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(kept, [(1, Some("weather".to_owned())), (2, None)]);
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(super) struct Trial {
     sessions: SessionNames,
     /// What happened to a session in the request at hand, whose approval or report comes next.
     begun: Vec<Event>,
+    /// The facts of the payment whose approval comes next, in bincode; empty without any.
+    facts: Box<[u8]>,
     /// What is due, or what a request brings about.
     events: Vec<Event>,
 }
@@ -44,6 +46,7 @@ impl Trial {
             changed: HashSet::new(),
             sessions: SessionNames::default(),
             begun: Vec::new(),
+            facts: Box::default(),
             events: Vec::new(),
         };
         let now = trial.state.moment();
@@ -84,6 +87,9 @@ impl Trial {
                     self.state.apply(now, &event);
                 }
             }
+            // What a shadow would have decided is another question.
+            Event::ShadowPut(..) | Event::ShadowRemoved(..) | Event::ShadowDiffered(_) => {}
+            Event::FactsTold(_, facts) => self.facts = facts,
             Event::PolicyPut(ref policy, _) if policy.id == self.draft => {}
             Event::PolicyRemoved(policy, _) if policy == self.draft => {}
             Event::NameMet(_)
@@ -181,10 +187,10 @@ impl Trial {
     }
 
     fn approved(&mut self, now: Timestamp, approved: Approved) {
-        let begun = std::mem::take(&mut self.begun);
+        let (begun, facts) = (std::mem::take(&mut self.begun), std::mem::take(&mut self.facts));
         let (agent, amount) = (approved.agent, approved.amount);
         self.report.count(now, amount);
-        let asked = past::authorize(&self.state, &self.sessions, &approved, &begun);
+        let asked = past::authorize(&self.state, &self.sessions, &approved, &begun, &facts);
         let answer = self.state.decide(now, &Request::Authorize(agent, asked), &mut self.events);
         match answer {
             Ok(Outcome::Denied(denial)) => {

@@ -169,6 +169,23 @@ impl Engine {
         self.change_catalogue(actor, |revision| Request::RemovePolicy(id, revision))
     }
 
+    /// Lets a policy decide in shadow in every shard, as [`put_policy`](Self::put_policy) writes one. It sees, and changes, nothing of
+    /// what is decided.
+    ///
+    /// # Errors
+    /// As for [`put_policy`](Self::put_policy).
+    pub fn put_shadow(&self, source: PolicySource, actor: Option<&Actor>) -> Answer {
+        self.change_catalogue(actor, |revision| Request::PutShadow(source.clone(), revision))
+    }
+
+    /// Takes a policy out of shadow in every shard.
+    ///
+    /// # Errors
+    /// As for [`put_policy`](Self::put_policy).
+    pub fn remove_shadow(&self, id: PolicyId, actor: Option<&Actor>) -> Answer {
+        self.change_catalogue(actor, |revision| Request::RemoveShadow(id, revision))
+    }
+
     /// Refuses new requests, makes everything durable, and lets every shard go, so that the next start need not assume a crash.
     /// Blocks until that is done, at most [`SHUT_DOWN_WAIT_MAX`]; the workers must be turned meanwhile.
     pub fn shut_down(&self) {

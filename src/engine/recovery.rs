@@ -22,7 +22,7 @@ use crate::{
     kernel::{
         self, Event, Former, PolicyId, ShardId, State, Timestamp,
         policy::{PolicyError, check},
-        state::catalogue::Entry,
+        state::{catalogue::Entry, shadow},
     },
 };
 
@@ -146,6 +146,8 @@ fn missed_by(state: &State, home: &[Event]) -> Vec<Event> {
     let is_missed = |event: &&Event| match event {
         Event::PolicyPut(source, revision) => state.catalogue().revision_of(source.id) < *revision,
         Event::PolicyRemoved(id, revision) => state.catalogue().revision_of(*id) < *revision,
+        Event::ShadowPut(source, revision) => state.shadows().revision_of(source.id) < *revision,
+        Event::ShadowRemoved(id, revision) => state.shadows().revision_of(*id) < *revision,
         _ => unreachable!("a catalogue is made of policies"),
     };
     home.iter().filter(is_missed).cloned().collect()
@@ -158,7 +160,11 @@ fn catalogue_of(home: &State) -> Vec<Event> {
         Some(source) => Event::PolicyPut(Box::new(source.clone()), entry.revision),
         None => Event::PolicyRemoved(id, entry.revision),
     };
-    entries.map(event).collect()
+    let shadow = |(id, entry): (PolicyId, &shadow::Entry)| match &entry.shadow {
+        Some(shadow) => Event::ShadowPut(Box::new(shadow.source.clone()), entry.revision),
+        None => Event::ShadowRemoved(id, entry.revision),
+    };
+    entries.map(event).chain(home.shadows().entries().map(shadow)).collect()
 }
 
 /// Makes the first events of a process happen to one shard.

@@ -212,8 +212,14 @@ impl Shard {
 
     fn gather_denials(&mut self, turn: TurnNumber) {
         let (denials, moment) = (&mut self.denials, self.moment);
+        let mut passed = true;
         self.events.retain(|event| match event {
-            Event::Denied(denied) => denials.pass(moment, denied),
+            Event::Denied(denied) => {
+                passed = denials.pass(moment, denied);
+                passed
+            }
+            // Of a flood, only what is journalled by itself is compared.
+            Event::ShadowDiffered(_) => passed,
             _ => true,
         });
         denials.flush_due(moment, &mut self.events);

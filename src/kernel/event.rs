@@ -115,6 +115,14 @@ pub enum Event {
     WatchingChanged(AgentIndex, Box<WatchingChange>),
     /// How far the payee of the payment before is trusted, in ten-thousandths.
     TrustSeen(AgentIndex, u32),
+    /// A policy decides in shadow, as of this revision of the catalogue.
+    ShadowPut(Box<PolicySource>, u32),
+    /// A policy is in shadow no more, as of this revision of the catalogue.
+    ShadowRemoved(PolicyId, u32),
+    /// A policy in shadow would have decided otherwise.
+    ShadowDiffered(Box<ShadowDiffered>),
+    /// The facts that came with the payment whose approval follows, in bincode as in the binary protocol.
+    FactsTold(AgentIndex, Box<[u8]>),
 }
 
 /// An agent asked for a budget.
@@ -204,6 +212,20 @@ pub struct Approved {
     pub fingerprint: u64,
     /// Whether this approval arms the agent's lease.
     pub arms: bool,
+}
+
+/// A policy in shadow would have decided otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct ShadowDiffered {
+    pub policy: PolicyId,
+    pub agent: AgentIndex,
+    pub id: AuthorizationId,
+    pub amount: Amount,
+    /// The first reason of the live policies against it; `None` where they approved.
+    pub live: Option<ViolationKind>,
+    /// The first reason of the shadow against it; `None` where it approves.
+    pub shadow: Option<ViolationKind>,
 }
 
 /// Payments were denied.

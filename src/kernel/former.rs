@@ -70,6 +70,8 @@ impl State {
             | Request::CloseSession(..)
             | Request::CreateAgent(_)
             | Request::IssueKey(_)
+            | Request::PutShadow(..)
+            | Request::RemoveShadow(..)
             | Request::Read(_)
             | Request::RequestBudget(..)
             | Request::DecideBudget(..)

@@ -10,6 +10,7 @@ use super::{
     policy::{PolicyError, PolicySource, RuleKind},
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
+    state::shadow::Shadow,
     webhook::Webhook,
 };
 
@@ -388,12 +389,25 @@ pub enum View {
     Shard(ShardView),
     /// Webhooks, in the order of their ids.
     Webhooks(Vec<Webhook>),
+    /// Policies in shadow, each with the change that wrote it and the ids of the agents of its examples.
+    Shadows(Vec<ShadowView>),
     /// What would be decided.
     Simulation(SimulationView),
     /// Budget requests, newest first.
     BudgetRequests(Vec<BudgetRequestView>),
     /// The budget in force, if there is one.
     BudgetInForce(Option<Box<BudgetRequestView>>),
+}
+
+/// A policy in shadow, as one shard knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowView {
+    /// The change of the catalogue that wrote it.
+    pub revision: u32,
+    /// What it would have changed.
+    pub shadow: Shadow,
+    /// The agents of its examples, in their order.
+    pub agents: Vec<AgentId>,
 }
 
 /// What would be decided about payments.

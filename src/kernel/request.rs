@@ -49,6 +49,10 @@ pub enum Request<'a> {
     PutPolicy(PolicySource, Option<u32>),
     /// Take a policy out of force, with the revision as for [`Request::PutPolicy`].
     RemovePolicy(PolicyId, Option<u32>),
+    /// Let a policy decide in shadow, in the place of the live one of its id; with the revision as for [`Request::PutPolicy`].
+    PutShadow(PolicySource, Option<u32>),
+    /// Take a policy out of shadow.
+    RemoveShadow(PolicyId, Option<u32>),
     /// Change the options that decisions depend on.
     SetOptions(Box<Options>),
     /// Look at something; changes nothing.
@@ -421,6 +425,8 @@ pub enum Query<'a> {
     FindBudgetRequests(BudgetRequestId),
     /// The budget that limits an agent now. Part of what an approval says, so it waits for the disk no more than that.
     BudgetInForce(AgentIndex),
+    /// The policies in shadow, and where they disagreed.
+    Shadows,
     /// What would be decided about payments of an agent.
     Simulate(AgentIndex, Box<Simulation<'a>>),
 }

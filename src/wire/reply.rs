@@ -470,6 +470,7 @@ impl From<View> for Reply {
             | View::Agents(_)
             | View::Policies(_)
             | View::Webhooks(_)
+            | View::Shadows(_)
             | View::Simulation(_)
             | View::BudgetRequests(_)
             | View::BudgetInForce(_)

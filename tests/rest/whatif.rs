@@ -112,3 +112,39 @@ async fn the_past_is_judged_by_a_draft() {
     let body = format!(r#"{{"policy":{}}}"#, draft(&RULE.replace("0.04", "lots")));
     backtest(&gateway.operator, &body).await.refused(400, "VALIDATION_ERROR", Some("rules[0].value"));
 }
+
+#[tokio::test]
+async fn a_version_in_shadow_decides_beside_the_live_one_and_is_promoted() {
+    let gateway = Gateway::new();
+    let (one, other) = (gateway.agent("one").await, gateway.agent("other").await);
+    let live = format!(r#"{{"name":"caps","rules":[{}]}}"#, RULE.replace("0.04", "1"));
+    let id = gateway.post("/api/policies", &gateway.operator, &live).await.expect(201).text("id");
+    let path = format!("/api/policies/{id}/shadow");
+    gateway.get(&path, &gateway.operator).await.refused(404, "NOT_FOUND", None);
+    let put = gateway.ask("PUT", &path, &gateway.operator, &format!(r#"{{"rules":[{RULE}]}}"#)).await.expect(201);
+    assert_eq!((put.text("name"), put.json()["rules"][0]["value"].clone()), ("caps".to_owned(), json!("0.04")));
+    for (agent, amount) in [(&one, "0.03"), (&other, "0.05"), (&one, "0.06"), (&other, "2")] {
+        gateway.post("/api/sdk/x402/pre-authorize", &agent.key, &payment(amount)).await.expect(200);
+        gateway.advance_seconds(1);
+    }
+    let found = gateway.get(&path, &gateway.operator).await.expect(200).json();
+    assert_eq!(found["decisions"], json!(4), "{found}");
+    assert_eq!(found["stricter"], json!({"count": 2, "amount": 0.11}));
+    assert_eq!(found["looser"], json!({"count": 0, "amount": 0.0}));
+    assert_eq!(found["byRule"], json!([{"name": "PER_TX_LIMIT", "count": 2, "amount": 0.11}]));
+    let examples = found["examples"].as_array().unwrap();
+    assert_eq!(examples.iter().map(|each| each["agentId"].as_str().unwrap()).collect::<Vec<_>>(), [&other.id, &one.id]);
+    assert_eq!((&examples[0]["live"], &examples[0]["shadow"]), (&json!(null), &json!("PER_TX_LIMIT")));
+
+    gateway.ask("PUT", &path, &one.key, "{}").await.refused(403, "INSUFFICIENT_SCOPE", None);
+    gateway.ask("PUT", &path, &gateway.operator, r#"{"rules":[{}]}"#).await.refused(
+        400,
+        "VALIDATION_ERROR",
+        Some("rules[0].value"),
+    );
+    gateway.post(&format!("{path}/promote"), &gateway.operator, "").await.expect(200);
+    gateway.get(&path, &gateway.operator).await.refused(404, "NOT_FOUND", None);
+    gateway.ask("DELETE", &path, &gateway.operator, "").await.refused(404, "NOT_FOUND", None);
+    let refused = gateway.post("/api/sdk/x402/pre-authorize", &one.key, &payment("0.05")).await.expect(200).json();
+    assert_eq!(refused["authorized"], json!(false));
+}

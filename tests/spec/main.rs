@@ -19,6 +19,7 @@ mod record;
 mod rule;
 mod session;
 mod settle;
+mod shadow;
 mod shard;
 mod simulate;
 mod velocity;

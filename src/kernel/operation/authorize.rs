@@ -84,14 +84,21 @@ impl State {
             enlarges: false,
         };
         let verdict = limits::check(agent, program, &self.options, &payment, now);
+        let shadows = |events: &mut Vec<Event>| {
+            if !self.shadows.is_empty() {
+                self.compare_with_shadows(agent, index, asked.id, &payment, now, &verdict, events);
+            }
+        };
         if let Some(first) = verdict.first_refusal() {
             let session = join.session().map_or(SessionNumber::NONE, |session| session.number);
             let denied = Denied { agent: index, kind: first.kind, count: 1, amount: asked.amount, session };
             events.push(Event::Denied(denied));
+            shadows(events);
             let policy_revision = self.catalogue.revision();
             return Ok(Outcome::Denied(Denial { violations: verdict.refusals(), policy_revision }));
         }
         self.check_capacity(agent, &payment, &payee)?;
+        shadows(events);
         Ok(Outcome::Approved(self.place(now, index, asked, &payee, &payment, &verdict, life, fingerprint, events)))
     }
 
@@ -182,6 +189,11 @@ impl State {
             policy_revision: approved.policy_revision,
             repeated: false,
         };
+        if let Some(facts) = &asked.facts {
+            let facts =
+                bincode::encode_to_vec(facts, bincode::config::standard()).expect("INVARIANT: memory takes facts");
+            events.push(Event::FactsTold(index, facts.into()));
+        }
         events.push(Event::Approved(approved));
         let trust = asked.facts.as_ref().and_then(|facts| facts.trust_score);
         if let (Some(score), true) = (trust, self.options.detectors) {
@@ -223,11 +235,13 @@ impl State {
             self.change_inside(now, deposit, |inside| inside.saturating_add(event.amount));
         }
         self.watch_approved(now, event);
+        self.count_in_shadow(event.agent, 1);
     }
 
     pub(crate) fn denied(&mut self, now: Timestamp, event: &Denied) {
         State::touch(self.agent_mut(event.agent), event.session, now);
         self.watch_denied(now, event);
+        self.count_in_shadow(event.agent, event.count);
     }
 
     /// The canonical names of a payee.

@@ -22,6 +22,7 @@ mod record;
 mod refund;
 mod session;
 mod settle;
+mod shadow;
 mod simulate;
 mod void;
 mod webhook;
@@ -61,6 +62,8 @@ impl State {
             Request::RevokeKey(id) => self.revoke_key(*id, events),
             Request::PutPolicy(source, revision) => self.put_policy(source, *revision, events),
             Request::RemovePolicy(id, revision) => self.remove_policy(*id, *revision, events),
+            Request::PutShadow(source, revision) => self.put_shadow(source, *revision, events),
+            Request::RemoveShadow(id, revision) => self.remove_shadow(*id, *revision, events),
             Request::SetOptions(options) => Ok(self.set_options(options, events)),
             Request::Read(query) => self.read(now, query).map(Outcome::View),
             Request::Webhook(change) => self.change_webhook(change, events),
@@ -131,6 +134,9 @@ impl State {
             Event::KeyRevoked(id) => self.key_revoked(*id),
             Event::PolicyPut(source, revision) => self.policy_put(source, *revision),
             Event::PolicyRemoved(id, revision) => self.policy_removed(*id, *revision),
+            Event::ShadowPut(source, revision) => self.shadow_put(now, source, *revision),
+            Event::ShadowRemoved(id, revision) => self.shadow_removed(*id, *revision),
+            Event::ShadowDiffered(differed) => self.shadows.differed(now, differed),
             Event::OptionsSet(options) => self.options_set(options),
             Event::Started { incarnation } => self.started(now, *incarnation),
             Event::Stopped => self.stopped(),
@@ -148,7 +154,7 @@ impl State {
             Event::HoldsVoided(agent, next) => self.holds_voided_until(*agent, *next),
             Event::WatchingChanged(agent, change) => self.watching_changed(*agent, change),
             Event::TrustSeen(agent, score) => self.watch_trust(now, *agent, *score),
-            Event::Checkpoint(_) | Event::By(..) | Event::Before(_) => {}
+            Event::Checkpoint(_) | Event::By(..) | Event::Before(_) | Event::FactsTold(..) => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::kernel::{
     AgentIndex, Amount, AuthorizationId, BudgetRequestId, Failure, Protocol, Timestamp,
     outcome::{
         AgentView, AuthorizationView, BudgetRequestView, BudgetStatus, BudgetView, LimitView, Measure, ServiceView,
-        SessionView, ShardView, View, ViolationKind, WalletView,
+        SessionView, ShadowView, ShardView, View, ViolationKind, WalletView,
     },
     policy::{Rule, ServiceWindow},
     request::{Principal, Query},
@@ -14,6 +14,7 @@ use crate::kernel::{
         agent::Agent,
         budget::{BudgetRequest, BudgetRequests},
         session::Session,
+        shadow::{Entry, Example},
         window::Calendar,
     },
 };
@@ -78,8 +79,19 @@ impl State {
                 let agent = self.agent(*agent)?;
                 View::BudgetInForce(agent.budget_in_force().map(|budget| Box::new(budget.view(agent))))
             }
+            Query::Shadows => View::Shadows(self.shadows_view()),
             Query::Simulate(agent, simulation) => View::Simulation(self.simulate(now, *agent, simulation)?),
         })
+    }
+
+    fn shadows_view(&self) -> Vec<ShadowView> {
+        let id = |example: &Example| self.agents.get(example.agent).map(|agent| agent.id);
+        let view = |entry: &Entry| {
+            let shadow = entry.shadow.clone()?;
+            let agents = shadow.examples.iter().filter_map(id).collect();
+            Some(ShadowView { revision: entry.revision, shadow, agents })
+        };
+        self.shadows.entries().filter_map(|(_, entry)| view(entry)).collect()
     }
 
     fn authorization_view(&self, index: AgentIndex, id: AuthorizationId) -> Result<AuthorizationView, Failure> {

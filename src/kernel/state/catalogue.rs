@@ -72,6 +72,11 @@ impl Catalogue {
         self.entries.get(&id).map_or(0, |entry| entry.revision)
     }
 
+    /// A change that is none of these policies took this revision.
+    pub fn reach(&mut self, revision: u32) {
+        self.revision = self.revision.max(revision);
+    }
+
     /// The last change.
     #[must_use]
     pub fn revision(&self) -> u32 {
@@ -111,6 +116,24 @@ impl Catalogue {
         let chosen: Vec<&Entry> = entries.filter(|entry| entry.is_active() && entry.applies_to(agent)).collect();
         let applies = chosen.iter().any(|entry| std::ptr::eq(*entry, &draft));
         (program(&chosen, self.default.as_ref()), applies)
+    }
+
+    /// The same for agents that nothing lists.
+    #[must_use]
+    pub fn base_with(&self, draft: &PolicySource) -> Program {
+        // No agent has this id: ids are random, and all ones is none that is given.
+        self.program_with(AgentId(u128::MAX), draft).0
+    }
+
+    /// The policy in force that has this id.
+    #[must_use]
+    pub fn source(&self, id: PolicyId) -> Option<&PolicySource> {
+        self.entries.get(&id)?.source.as_ref()
+    }
+
+    /// The agents that policies in force list.
+    pub fn listed(&self) -> impl Iterator<Item = AgentId> {
+        self.listed.keys().copied()
     }
 
     /// Makes the programs anew; positions given before mean nothing any more.

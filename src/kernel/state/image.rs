@@ -15,6 +15,7 @@ use super::{
     hold::Hold,
     holds::{Holds, OpenHolds},
     names::Names,
+    shadow::{self, Shadows},
 };
 use crate::kernel::{
     Options, PolicyId, Timestamp, anomaly::Alerts, operation::Found, policy::PolicySource, request::KeySource,
@@ -42,6 +43,7 @@ struct Image {
     serial: u64,
     names: Vec<Box<str>>,
     policies: Vec<(PolicyId, u32, Option<PolicySource>)>,
+    shadows: Vec<(PolicyId, shadow::Entry)>,
     keys: Vec<KeySource>,
     webhooks: Vec<Webhook>,
     agents: Agents,
@@ -65,6 +67,7 @@ struct Likeness<'a> {
     serial: u64,
     names: Vec<&'a str>,
     policies: Vec<(PolicyId, u32, Option<&'a PolicySource>)>,
+    shadows: Vec<(PolicyId, &'a shadow::Entry)>,
     keys: Vec<&'a KeySource>,
     webhooks: Vec<&'a Webhook>,
     agents: &'a Agents,
@@ -107,6 +110,7 @@ impl State {
             serial: self.serial,
             names: self.names.iter().collect(),
             policies: self.catalogue.entries().map(|(id, entry)| (id, entry.revision, entry.source.as_ref())).collect(),
+            shadows: self.shadows.entries().collect(),
             keys: self.keys.values().collect(),
             webhooks: self.webhooks.values().collect(),
             agents: &self.agents,
@@ -143,6 +147,7 @@ impl State {
             holds: Holds::default(),
             history: History::default(),
             catalogue: Catalogue::new(&image.options.default_policy),
+            shadows: Shadows::restore(image.shadows),
             keys: image.keys.into_iter().map(|key| (key.id, key)).collect(),
             webhooks: image.webhooks.into_iter().map(|webhook| (webhook.source.id, webhook)).collect(),
             deadlines: Deadlines::default(),
@@ -160,6 +165,9 @@ impl State {
                 Some(source) => state.catalogue.put(source, revision),
                 None => state.catalogue.remove(id, revision),
             }
+        }
+        for (_, entry) in state.shadows.entries() {
+            state.catalogue.reach(entry.revision);
         }
         state.assign_programs();
         state.restore_holds(image.open, image.finished);

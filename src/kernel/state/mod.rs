@@ -16,6 +16,7 @@ mod index;
 pub mod names;
 pub mod rebuilt;
 pub mod session;
+pub mod shadow;
 mod shard;
 pub mod slots;
 pub mod texts;

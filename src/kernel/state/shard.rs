@@ -15,6 +15,7 @@ use super::{
     holds::Holds,
     names::Names,
     session::{Session, SessionEnd},
+    shadow::Shadows,
     slots::Slot,
     window::{Weight, replace},
 };
@@ -42,6 +43,7 @@ pub struct State {
     pub(crate) holds: Holds,
     pub(crate) history: History,
     pub(crate) catalogue: Catalogue,
+    pub(crate) shadows: Shadows,
     pub(crate) keys: BTreeMap<KeyId, KeySource>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
     pub(crate) deadlines: Deadlines,
@@ -82,6 +84,7 @@ impl State {
             holds: Holds::default(),
             history: History::default(),
             catalogue,
+            shadows: Shadows::default(),
             keys: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             deadlines: Deadlines::default(),
@@ -156,6 +159,12 @@ impl State {
     #[must_use]
     pub fn alerts(&self) -> &Alerts {
         &self.alerts
+    }
+
+    /// The policies in shadow, those that are no more included.
+    #[must_use]
+    pub fn shadows(&self) -> &Shadows {
+        &self.shadows
     }
 
     /// When [`State::advance`] has something to do at the earliest.
@@ -352,15 +361,15 @@ impl State {
 
     /// Gives every agent the program that its policies make, and brings what follows from it up to date.
     pub(crate) fn recompile(&mut self) {
-        self.catalogue.compile();
+        self.assign_programs();
         for (_, agent) in self.agents.iter_mut() {
-            agent.program.0 = self.catalogue.program_of(agent.id);
-            refresh(agent, &self.options, &self.catalogue);
+            refresh(agent, &self.options, &self.catalogue, &self.shadows);
         }
     }
 
     pub(crate) fn assign_programs(&mut self) {
         self.catalogue.compile();
+        self.shadows.compile(&self.catalogue);
         for (_, agent) in self.agents.iter_mut() {
             agent.program.0 = self.catalogue.program_of(agent.id);
         }
@@ -369,7 +378,7 @@ impl State {
     /// Brings what follows from an agent's limits up to date: the periods it counts calls in, and its lease.
     pub(crate) fn refresh(&mut self, index: AgentIndex) {
         if let Some(agent) = self.agents.get_mut(index) {
-            refresh(agent, &self.options, &self.catalogue);
+            refresh(agent, &self.options, &self.catalogue, &self.shadows);
         }
     }
 
@@ -404,13 +413,13 @@ pub(crate) fn book(agent: &mut Agent, hold: &Hold, now: Timestamp, before: Weigh
 }
 
 /// Brings what follows from an agent's limits up to date: the periods it counts calls in, and its lease.
-fn refresh(agent: &mut Agent, options: &Options, catalogue: &Catalogue) {
+fn refresh(agent: &mut Agent, options: &Options, catalogue: &Catalogue, shadows: &Shadows) {
     let program = catalogue.program(agent.program.0);
     if let Some(watch) = agent.watch_mut() {
         watch.look_soon();
     }
     // A period that no policy asks for any more goes on being counted: to drop a policy and write it again is no fresh allowance.
-    agent.counted = agent.counted.union(program.velocity_periods());
+    agent.counted = agent.counted.union(program.velocity_periods()).union(shadows.velocity_periods(agent.id));
     let (amount, count) = lease(options, agent, program);
     if (amount, count) != (agent.lease_amount, agent.lease_count) {
         (agent.lease_amount, agent.lease_count, agent.armed_in) = (amount, count, 0);

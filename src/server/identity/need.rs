@@ -118,7 +118,11 @@ impl Need {
             // Nothing in the request says whose key it is.
             Request::RevokeKey(_) => Need::GATEWAY_KEYS,
             Request::PutWallet(..) => Need::WALLET_CHANGES,
-            Request::PutPolicy(..) | Request::RemovePolicy(..) | Request::SetOptions(_) => Need::POLICY_CHANGES,
+            Request::PutPolicy(..)
+            | Request::PutShadow(..)
+            | Request::RemoveShadow(..)
+            | Request::RemovePolicy(..)
+            | Request::SetOptions(_) => Need::POLICY_CHANGES,
             Request::Webhook(_) => Need::WEBHOOK_CHANGES,
             Request::RequestBudget(..) => Need::BUDGET_REQUESTS,
             Request::DecideBudget(..) => Need::BUDGET_DECISIONS,
@@ -135,7 +139,7 @@ impl Need {
             Query::Agent(_) | Query::Wallets(_) => Need::AGENT,
             Query::AgentKeys(_) | Query::Agents { .. } => Need::AGENT_LISTS,
             Query::Webhooks => Need::WEBHOOKS,
-            Query::Policies => Need::POLICIES,
+            Query::Policies | Query::Shadows => Need::POLICIES,
             Query::Simulate(..) => Need::SIMULATIONS,
             // Nothing in the query says whose alerts those are, unless it names an agent.
             Query::Alert(_) => Need::ALERT_LISTS,

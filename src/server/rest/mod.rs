@@ -19,6 +19,7 @@ mod payments;
 mod policies;
 mod router;
 mod serve;
+mod shadows;
 mod simulate;
 mod state;
 mod status;

@@ -176,7 +176,7 @@ pub(super) async fn remove(
     }
 }
 
-async fn put(state: &RestState, caller: &Caller, source: PolicySource) -> Result<Printed, Rejection> {
+pub(super) async fn put(state: &RestState, caller: &Caller, source: PolicySource) -> Result<Printed, Rejection> {
     let (written, actor) = (source.clone(), caller.actor());
     match blocking(state, move |engine| engine.put_policy(source, Some(&actor))).await? {
         Outcome::PolicyChanged { revision } => Ok(Printed::ok(&PolicyBody::of(&written, revision))),
@@ -197,7 +197,7 @@ async fn all(state: &RestState) -> Result<Vec<(PolicySource, u32)>, Rejection> {
 }
 
 /// A change of every shard waits for each in turn, so it runs where waiting is allowed.
-async fn blocking(
+pub(super) async fn blocking(
     state: &RestState,
     change: impl FnOnce(&Engine) -> Answer + Send + 'static,
 ) -> Result<Outcome, Rejection> {

@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     RestState, agents, answer::Rejection, backtest, budgets, docs, document, health, holds, keys, mcp, payments,
-    policies, simulate, status, wallets,
+    policies, shadows, simulate, status, wallets,
 };
 
 /// The most bytes of a body.
@@ -73,6 +73,7 @@ fn operations() -> OpenApiRouter<RestState> {
         .merge(wallets::routes())
         .merge(keys::routes())
         .merge(policies::routes())
+        .merge(shadows::routes())
         .merge(simulate::routes())
         .merge(backtest::routes())
         .merge(status::routes())

@@ -104,6 +104,9 @@ impl Model {
             }
             Request::RequestBudget(agent, request) => self.request_budget(self.known(*agent)?, request),
             Request::DecideBudget(agent, request) => self.decide_budget(self.known(*agent)?, request),
+            Request::PutShadow(..) | Request::RemoveShadow(..) => {
+                unreachable!("shadows decide nothing, so no workload has one")
+            }
             Request::Read(query) => self.read(query),
             // Nothing that is decided depends on it, so the model does not keep it, and workloads do not ask for it.
             Request::Webhook(_) => Ok(Outcome::Done),

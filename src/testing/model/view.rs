@@ -77,6 +77,7 @@ impl Model {
                 incarnation: self.incarnation,
                 digest: None,
             }),
+            Query::Shadows => View::Shadows(Vec::new()),
             Query::Simulate(agent, simulation) => View::Simulation(self.simulate(self.known(*agent)?, simulation)?),
         }))
     }

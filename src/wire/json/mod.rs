@@ -17,6 +17,7 @@ mod record;
 mod refusal;
 mod schema;
 mod service_domain;
+mod shadow;
 mod simulate;
 mod wallet;
 
@@ -42,5 +43,6 @@ pub use record::{ItemBody, RECORDS_MAX, RecordBody, RecordItem, RecordRequest, R
 pub use refusal::{Refusal, RefusalBody};
 pub use schema::Anything;
 pub use service_domain::service_domain;
+pub use shadow::{ShadowBody, ShadowSum};
 pub use simulate::{SimulateBody, SimulateRequest, SimulatedBody, SimulatedPolicy};
 pub use wallet::{WalletBody, WalletPatch, WalletRequest};
