@@ -111,7 +111,7 @@ fn every_example_is_accepted() {
     for (index, operation) in document.operations.iter().enumerate() {
         let mut site = Site::start(index as u64);
         let Some(body) = document.example(operation) else { continue };
-        let plan = Plan::valid(operation, &mut site, Some(body.to_string()));
+        let plan = Plan::valid(&document, operation, &mut site, Some(body.to_string()));
         let answer = site.send(&plan).unwrap_or_else(|error| panic!("{error}: {plan:#?}"));
         let refused = answer.status == 400 && answer.text.contains("VALIDATION_ERROR");
         assert!(!refused && answer.status < 500, "{} {}\n{plan:#?}", answer.status, answer.text);
@@ -146,7 +146,7 @@ fn what_the_test_looks_at_notices_what_it_should() {
     let mut site = Site::start(0);
     let before = site.books();
     let asked = find("POST", "/api/sdk/x402/pre-authorize");
-    let plan = Plan::valid(asked, &mut site, Some(document.example(asked).unwrap().to_string()));
+    let plan = Plan::valid(&document, asked, &mut site, Some(document.example(asked).unwrap().to_string()));
     assert_eq!(site.send(&plan).unwrap().status, 200);
     assert!(site.books() != before, "a hold is in the books");
 }

@@ -12,6 +12,9 @@ use crate::{
 
 const METHODS: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW"];
 
+/// The wallet of every agent under test.
+const WALLET: &str = "wal_123";
+
 /// A request that will be sent.
 pub(crate) struct Plan {
     pub(crate) operation: Operation,
@@ -38,11 +41,11 @@ impl std::fmt::Debug for Plan {
 
 impl Plan {
     /// A request that is as it should be.
-    pub(crate) fn valid(operation: &Operation, site: &mut Site, body: Option<String>) -> Plan {
+    pub(crate) fn valid(document: &Document, operation: &Operation, site: &mut Site, body: Option<String>) -> Plan {
         let mut path = operation.path.clone();
         for parameter in operation.parameters("path") {
             let name = parameter["name"].as_str().unwrap();
-            path = path.replace(&format!("{{{name}}}"), &site.id_for(&operation.path, name));
+            path = path.replace(&format!("{{{name}}}"), &id_in_path(document, &parameter["schema"], site));
         }
         let mut headers = vec![("authorization".to_owned(), format!("Bearer {}", site.gateway.operator))];
         if operation.path.starts_with("/api/sdk/") || operation.path == "/api/policies/simulate" {
@@ -66,7 +69,7 @@ impl Plan {
         let body = operation
             .body()
             .map(|schema| Generator { document, random: &mut site.random, known: &site.known }.value(schema, "", 0));
-        let mut plan = Plan::valid(&operation, site, None);
+        let mut plan = Plan::valid(document, &operation, site, None);
         plan.body = match body {
             // A body that may be left out.
             None | Some(Value::Null) => Vec::new(),
@@ -156,4 +159,13 @@ impl Plan {
         }
         head + "\r\n"
     }
+}
+
+/// An id for a place in a path: of the kind that the document says, or the one name of a wallet that the test gave.
+fn id_in_path(document: &Document, schema: &Value, site: &mut Site) -> String {
+    if document.resolved(schema).get("pattern").is_none() {
+        return WALLET.to_owned();
+    }
+    let mut generator = Generator { document, random: &mut site.random, known: &site.known };
+    generator.value(schema, "", 0).as_str().unwrap_or(WALLET).to_owned()
 }

@@ -111,22 +111,6 @@ impl Site {
             }
         }
     }
-
-    /// An id for a place in a path.
-    pub(crate) fn id_for(&mut self, path: &str, name: &str) -> String {
-        let before = path.split(&format!("/{{{name}}}")).next().unwrap_or_default();
-        let prefix = match before.rsplit('/').next().unwrap_or_default() {
-            "agents" => "agt_",
-            "policies" => "pol_",
-            "sdk-keys" | "api-keys" => "key_",
-            "wallets" => return "wal_123".to_owned(),
-            "authorizations" | "payments" => "auth_",
-            _ => "",
-        };
-        let of_kind = self.known.0.iter().filter(|(known, _)| prefix.is_empty() || *known == prefix);
-        let known: Vec<String> = of_kind.flat_map(|(_, ids)| ids.iter().cloned()).collect();
-        if known.is_empty() { format!("{prefix}{:032x}", self.random.bits()) } else { self.random.pick(&known) }
-    }
 }
 
 impl Drop for Site {

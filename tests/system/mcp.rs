@@ -103,6 +103,13 @@ async fn pays(client: &Client, payer: &Payer) {
     let decided: Vec<&Value> = simulated["results"].as_array().unwrap().iter().map(|one| &one["authorized"]).collect();
     assert_eq!(decided, [true, false], "{simulated}");
 
+    let wish = json!({ "amount": 50, "purpose": "research" });
+    let wished = answered(client, "request_budget", wish.clone()).await;
+    assert_eq!(wished["status"], "PENDING", "{wished}");
+    refused(client, "request_budget", wish, "BUDGET_REQUEST_EXISTS").await;
+    let found = answered(client, "get_budget_request", json!({ "budgetRequestId": wished["id"] })).await;
+    assert_eq!(found["budgetRequests"][0]["id"], wished["id"], "{found}");
+
     refused(client, "pre_authorize_payment", json!({ "amount": 1 }), "VALIDATION_ERROR").await;
     refused(client, "pre_authorize_payment", json!({ "amount": 1e30, "recipientAddress": "0xA" }), "VALIDATION_ERROR")
         .await;

@@ -45,6 +45,25 @@ pub(super) const TOOLS: &[Tool] = &[
         reads_only: false,
     },
     Tool {
+        name: "request_budget",
+        title: "Ask a person for a budget",
+        description: "Submits a request for a spending budget, which a person approves, lowers or rejects. One request at a time: while one is pending or \
+            approved, another is refused with BUDGET_REQUEST_EXISTS. Poll get_budget_request for the decision.",
+        method: "post",
+        path: "/api/sdk/budget-requests",
+        renamed: &[],
+        reads_only: false,
+    },
+    Tool {
+        name: "get_budget_request",
+        title: "See what became of a budget request",
+        description: "Shows your budget requests, newest first, with their status (PENDING, APPROVED, REJECTED, EXPIRED, EXHAUSTED) and what is left.",
+        method: "get",
+        path: "/api/sdk/budget-requests",
+        renamed: &[("budgetRequestId", "id")],
+        reads_only: true,
+    },
+    Tool {
         name: "get_budget",
         title: "See what may still be spent",
         description: "Shows each limit, what of it is used and what is left, and how fast money is spent.",
