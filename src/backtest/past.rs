@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::kernel::{
-    AgentIndex, Event, NameId, Protocol, SessionNumber,
+    AgentIndex, Duration, Event, NameId, Protocol, SessionNumber,
     event::{Approved, Increased, RecordBooked, RefundBooked, SessionKind, SessionOpened, SettlementBooked},
     request::{Authorize, Capture, Extend, Increment, Intent, Record, Refund, Settle},
     state::State,
@@ -56,7 +56,7 @@ pub(super) fn authorize<'s>(
         None => session_name(state, sessions, approved.agent, approved.session),
     };
     let intent = match approved.deposit {
-        true => Intent::Session { duration: Some(approved.expires_after) },
+        true => Intent::Session { duration: duration(state, approved) },
         false => Intent::Charge,
     };
     Authorize {
@@ -73,6 +73,14 @@ pub(super) fn authorize<'s>(
         // Facts that this version cannot read are as good as none: rules that need them deny.
         facts: bincode::borrow_decode_from_slice(facts, bincode::config::standard()).ok().map(|(facts, _)| facts),
     }
+}
+
+/// How long a session was asked to last. Whether anybody asked is not in the journal: what the policies give to those who do not is taken as
+/// not asked for.
+fn duration(state: &State, approved: &Approved) -> Option<Duration> {
+    let by_policy = state.agents.get(approved.agent).and_then(|agent| state.program(agent).session_duration_max());
+    let unasked = by_policy.unwrap_or(state.options.session_default).min(state.options.hold_max);
+    (approved.expires_after != unasked).then_some(approved.expires_after)
 }
 
 /// The report that was booked, without its id: a report that was repeated is in the journal once.

@@ -67,7 +67,10 @@ impl Trial {
 
     /// Something of the past happens.
     pub(super) fn happen(&mut self, now: Timestamp, event: Event) {
-        self.pass(now);
+        // Within a moment, what is due happens when it did: a request may be several events, and nothing happens between them.
+        if now > self.state.moment() || is_of_time(&event) {
+            self.pass(now);
+        }
         match event {
             // Time brings about what is due now, which need not be what was due then.
             Event::Expired(..)
@@ -342,4 +345,19 @@ impl Trial {
         }
         self.events.clear();
     }
+}
+
+/// Whether the gateway brings the event about by itself, between requests.
+fn is_of_time(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Expired(..)
+            | Event::UnknownExpired(_)
+            | Event::SessionForgotten(..)
+            | Event::HistoryForgotten { .. }
+            | Event::BudgetExpired(..)
+            | Event::HoldsVoided(..)
+            | Event::Alerted(_)
+            | Event::AgentFrozen(_)
+    )
 }
