@@ -6,4 +6,5 @@ mod crash;
 mod gateway;
 mod life;
 mod mcp;
+mod parity;
 mod payer;
