@@ -142,6 +142,7 @@ impl From<StartError> for CliError {
             | StartError::Quic(_)
             | StartError::Tls(_)
             | StartError::FirstStart(_)
+            | StartError::Follow(_)
             | StartError::System(_) => FAILURE,
         };
         match error {

@@ -196,10 +196,13 @@ impl Committer {
         self.journal.commit(&groups)
     }
 
-    /// Tells the workers first: answers wait for it.
+    /// Says how far the shards are durable, and tells the workers, for whom answers wait: whoever has an answer finds what it rests on.
     fn publish(&mut self, durable: &[Durable]) {
         self.shared.remove_backlog(self.gathered_bytes);
         self.gathered_bytes = 0;
+        for Durable { shard, position } in durable {
+            self.shared.gauges(*shard).durable.store(position.sequence.0, Ordering::Release);
+        }
         for (lane, newest) in self.shared.lanes.iter().zip(&self.newest) {
             if lane.durable() < *newest {
                 lane.set_durable(*newest);
@@ -207,7 +210,6 @@ impl Committer {
             }
         }
         for Durable { shard, position } in durable {
-            self.shared.gauges(*shard).durable.store(position.sequence.0, Ordering::Release);
             self.grow(*shard, *position);
         }
         self.shared.ring_feed();

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::{Figures, book::Book};
 use crate::{
     engine::{Fact, FeedHold},
-    kernel::{AgentIndex, Amount, AuthorizationId, Event, NameId, Protocol, ShardId, State, Timestamp},
+    kernel::{
+        AgentIndex, Amount, AuthorizationId, Event, NameId, Protocol, ShardId, State, Timestamp, outcome::Booking,
+    },
 };
 
 /// What was spent at one service, or outside any.
@@ -63,7 +65,8 @@ pub(super) fn count(book: &mut Book<SpendKey>, fact: &Fact<'_>) {
             (booked.agent, key_of(hold(booked.agent, booked.id).as_ref()), figures)
         }
         Event::Recorded(booked) => {
-            let matched = booked.authorization.and_then(|id| hold(booked.agent, id));
+            let captured = booked.authorization.filter(|_| booked.booking != Booking::Misdirected);
+            let matched = captured.and_then(|id| hold(booked.agent, id));
             let (key, counted) = match &matched {
                 // The charge was counted when it was approved.
                 Some(hold) => (key_of(Some(hold)), u32::from(!hold.deposit)),

@@ -165,7 +165,7 @@ pub(super) fn page(
     let reached = offers.iter().filter_map(|offer| offer.reached).max();
     let mut rows: Vec<Row> = offers.iter().flat_map(|offer| &offer.rows).copied().collect();
     rows.retain(|row| reached.is_none_or(|reached| row.at >= reached));
-    rows.sort_by(|one, other| (other.at, other.id).cmp(&(one.at, one.id)));
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.at, row.id)));
     rows.truncate(limit);
     let mut is_more = false;
     for offer in &offers {

@@ -6,6 +6,7 @@ pub mod first_start;
 pub mod identity;
 pub mod mcp;
 pub mod quic;
+pub mod readers;
 pub mod rest;
 mod rest_thread;
 pub mod start;

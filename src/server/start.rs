@@ -20,6 +20,7 @@ use super::{
     first_start::{self, FirstStartError},
     identity::Identity,
     quic::{self, QuicError, QuicOptions, QuicServer},
+    readers::Readers,
     rest::{self, RestState},
     rest_thread::RestThread,
     store::{self, OpenStoreError},
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    engine::{Clock, Engine, OpenError, SystemClock},
+    engine::{Clock, Engine, FollowError, OpenError, SystemClock},
     journal::Survives,
     telemetry::Metrics,
 };
@@ -59,6 +60,9 @@ pub enum StartError {
     /// The journal cannot be taken over.
     #[error(transparent)]
     Recovery(#[from] OpenError),
+    /// The events cannot be followed.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
     /// QUIC cannot be served.
     #[error(transparent)]
     Quic(#[from] QuicError),
@@ -136,10 +140,12 @@ impl Gateway {
         let quic = quic::spawn_workers(&engine, workers, &identity, &clock, options)?;
         let first_start = first_start::prepare(&engine, &identity, &data, operator_key, clock.now())?;
         let http_addr = http.local_addr()?;
+        let readers = Readers::follow(&engine)?;
         let metrics = Arc::new(Metrics::new(engine.clone()));
         let hosts: Vec<String> =
             std::iter::once(http_addr.to_string()).chain(config.mcp.hosts.iter().cloned()).collect();
-        let router = rest::router(RestState::new(engine.clone(), identity, clock, metrics).with_mcp_hosts(&hosts));
+        let router =
+            rest::router(RestState::new(engine.clone(), identity, clock, metrics, readers).with_mcp_hosts(&hosts));
         let rest = RestThread::start(http, router, config.server.drain)?;
         announce(&Welcome {
             quic_addr: quic.addresses().first().copied().unwrap_or(config.server.quic_addr),

@@ -23,6 +23,7 @@ use holdfast::{
     },
     server::{
         identity::{Identity, KeyKind, ScopeSet, Secret},
+        readers::Readers,
         rest::{RestState, router},
     },
     telemetry::Metrics,
@@ -111,7 +112,9 @@ impl Gateway {
                 .unwrap();
         let threads = EngineThreads::spawn(workers).unwrap();
         let metrics = Arc::new(Metrics::new(engine.clone()));
-        let router = router(RestState::new(engine.clone(), identity, Arc::clone(&clock) as Arc<dyn Clock>, metrics));
+        let readers = Readers::follow(&engine).unwrap();
+        let clock_of_rest = Arc::clone(&clock) as Arc<dyn Clock>;
+        let router = router(RestState::new(engine.clone(), identity, clock_of_rest, metrics, readers));
         let operator = operator_key(&engine);
         Gateway { router, engine, operator, store, clock, threads: Some(threads) }
     }

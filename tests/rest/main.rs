@@ -12,4 +12,5 @@ mod idempotency;
 mod openapi;
 mod operators;
 mod payments;
+mod spend;
 mod whatif;

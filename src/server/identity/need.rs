@@ -46,6 +46,14 @@ impl Need {
     pub const CONFIRMATION: Need = Need::agents(Scope::PaymentsConfirm);
     /// Seeing holds and spend.
     pub const TRANSACTIONS: Need = Need::agents(Scope::TransactionsRead);
+    /// Seeing what everybody paid.
+    pub const TRANSACTIONS_OF_ALL: Need = Need::operators(Scope::TransactionsRead);
+    /// Seeing sums of spend.
+    pub const ANALYTICS: Need = Need::agents(Scope::AnalyticsRead);
+    /// Seeing sums of what everybody spent.
+    pub const ANALYTICS_OF_ALL: Need = Need::operators(Scope::AnalyticsRead);
+    /// Seeing an agent's wallets.
+    pub const WALLETS: Need = Need::agents(Scope::WalletsRead);
     /// Seeing limits and what is left of them.
     pub const BUDGET: Need = Need::agents(Scope::PoliciesRead);
     /// Asking what would be decided about an agent's payments.

@@ -81,6 +81,13 @@ impl Parameters {
         Ok((offset, limit))
     }
 
+    /// A whole number of at most `max`.
+    pub(super) fn count(&self, name: &str, default: usize, max: usize) -> Result<usize, Refusal> {
+        let Some(text) = self.text(name) else { return Ok(default) };
+        let number = text.parse().ok().filter(|number| *number <= max);
+        number.ok_or_else(|| Refusal::invalid(name, "is out of range", format!("a whole number up to {max}")))
+    }
+
     pub(super) fn read(parts: &Parts) -> Result<Parameters, Refusal> {
         let query = Query::try_from_uri(&parts.uri);
         query

@@ -56,6 +56,14 @@ impl Caller {
         Ok(self.named.or(self.credential.agent()).ok_or_else(missing)?)
     }
 
+    /// The agent that the request names, of all; nothing where it names none.
+    pub(super) fn named_or_all(&self, state: &RestState, need: Need) -> Result<Option<AgentHandle>, Rejection> {
+        match self.named {
+            Some(id) => self.about(state, need, id).map(Some),
+            None => self.allow(need).map(|()| None),
+        }
+    }
+
     /// An agent that the path names.
     pub(super) fn about(&self, state: &RestState, need: Need, id: AgentId) -> Result<AgentHandle, Rejection> {
         self.credential.allow(need, Some(id))?;

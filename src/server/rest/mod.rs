@@ -15,14 +15,17 @@ mod holds;
 mod ids;
 mod keys;
 mod mcp;
+mod own;
 mod payments;
 mod policies;
 mod router;
 mod serve;
 mod shadows;
 mod simulate;
+mod spend;
 mod state;
 mod status;
+mod transactions;
 mod wallets;
 
 pub use router::{BODY_BYTES_MAX, REQUEST_WAIT_MAX, REQUESTS_AT_ONCE_MAX, openapi_document, router};

@@ -189,7 +189,7 @@ pub(super) async fn find(state: &RestState, id: PolicyId) -> Result<(PolicySourc
     found.ok_or_else(|| Rejection::not_found("no policy has this id"))
 }
 
-async fn all(state: &RestState) -> Result<Vec<(PolicySource, u32)>, Rejection> {
+pub(super) async fn all(state: &RestState) -> Result<Vec<(PolicySource, u32)>, Rejection> {
     match state.ask(state.engine.home(), &Request::Read(Query::Policies)).await? {
         Outcome::View(View::Policies(policies)) => Ok(policies),
         other => Err(Rejection::unexpected(&other)),

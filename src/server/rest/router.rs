@@ -21,8 +21,8 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, answer::Rejection, backtest, budgets, docs, document, health, holds, keys, mcp, payments,
-    policies, shadows, simulate, status, wallets,
+    RestState, agents, answer::Rejection, backtest, budgets, docs, document, health, holds, keys, mcp, own, payments,
+    policies, shadows, simulate, spend, status, transactions, wallets,
 };
 
 /// The most bytes of a body.
@@ -77,6 +77,9 @@ fn operations() -> OpenApiRouter<RestState> {
         .merge(simulate::routes())
         .merge(backtest::routes())
         .merge(status::routes())
+        .merge(spend::routes())
+        .merge(transactions::routes())
+        .merge(own::routes())
 }
 
 fn observers() -> OpenApiRouter<RestState> {

@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::{
     engine::{Clock, Engine},
     kernel::{AgentId, Outcome, Request, ShardId, Timestamp},
     server::{
         identity::Identity,
+        readers::Readers,
         submit::{self, AskError},
     },
     telemetry::Metrics,
+    wire::{ErrorCode, json::Refusal},
 };
+
+use super::answer::Rejection;
 
 /// So many agents may be changed at one time.
 const AGENT_CHANGES_MAX: usize = 256;
+/// So many requests may read much at one time; further ones wait.
+const LOOK_UPS_MAX: usize = 2;
 
 /// What every handler has at hand; cheap to clone.
 #[derive(Clone)]
@@ -32,12 +38,22 @@ pub struct RestState {
     pub(super) backtest: Arc<Mutex<()>>,
     /// The names, beside those of the loopback address, under which `/mcp` answers.
     pub(super) mcp_hosts: Arc<[String]>,
+    /// What came of the engine's events.
+    pub(super) readers: Readers,
+    /// Held by whoever reads much, so that only a few do at one time.
+    look_ups: Arc<Semaphore>,
 }
 
 impl RestState {
-    /// The state around an engine whose observer is `identity`.
+    /// The state around an engine whose observer is `identity`, and whose events `readers` follow.
     #[must_use]
-    pub fn new(engine: Engine, identity: Arc<Identity>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> RestState {
+    pub fn new(
+        engine: Engine,
+        identity: Arc<Identity>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        readers: Readers,
+    ) -> RestState {
         let agent_changes = Arc::new(std::array::from_fn(|_| Mutex::new(())));
         RestState {
             engine,
@@ -48,6 +64,8 @@ impl RestState {
             agent_changes,
             backtest: Arc::default(),
             mcp_hosts: Arc::from([]),
+            readers,
+            look_ups: Arc::new(Semaphore::new(LOOK_UPS_MAX)),
         }
     }
 
@@ -65,6 +83,24 @@ impl RestState {
 
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Runs what reads much, on a thread where that holds nobody up.
+    pub(super) async fn look_up<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Rejection> {
+        let unavailable = || Refusal::new(ErrorCode::Unavailable, "the gateway stops");
+        let turn = Arc::clone(&self.look_ups).acquire_owned().await.map_err(|_| unavailable())?;
+        let task = tokio::task::spawn_blocking(move || {
+            let found = work();
+            drop(turn);
+            found
+        });
+        task.await.map_err(|error| {
+            tracing::error!(%error, "a look-up did not end");
+            Refusal::new(ErrorCode::InternalError, "the gateway made a mistake; it is logged").into()
+        })
     }
 
     pub(super) async fn ask(&self, shard: ShardId, request: &Request<'_>) -> Result<Outcome, AskError> {

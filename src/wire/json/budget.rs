@@ -4,13 +4,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::kernel::{
-    Amount, AuthorizationId, Protocol, Timestamp,
+    Amount, AuthorizationId, Duration, Protocol, Timestamp,
     outcome::{BudgetView, LimitView, Measure, ServiceView, SessionView},
 };
 
 use super::{Money, authorize::MeasureBody};
 
 const MICROS_PER_HOUR: u64 = 3_600_000_000;
+/// The end of the year 9999.
+const LATEST: Timestamp = Timestamp::from_micros(253_402_300_799_000_000);
 
 /// The answer to `budget`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +29,9 @@ pub struct BudgetBody {
     spent_this_month: Money,
     /// Today's spend an hour, over the hours of today so far, at least one.
     burn_rate_per_hour: Money,
+    /// When nothing would be left at today's rate; `null` without a limit, or when nothing was spent today.
+    #[schema(value_type = Option<Timestamp>)]
+    projected_exhaustion_at: Option<String>,
     limits: Vec<LimitBody>,
     session: Option<SessionBody>,
 }
@@ -36,6 +41,7 @@ impl BudgetBody {
     #[must_use]
     pub fn of(view: BudgetView, protocol: Protocol, now: Timestamp) -> BudgetBody {
         let [day, week, month] = view.used;
+        let rate = per_hour(day, now);
         BudgetBody {
             protocol: protocol.word(),
             remaining: view.remaining.map(Money),
@@ -45,7 +51,8 @@ impl BudgetBody {
             spent_today: Money(day),
             spent_this_week: Money(week),
             spent_this_month: Money(month),
-            burn_rate_per_hour: Money(per_hour(day, now)),
+            burn_rate_per_hour: Money(rate),
+            projected_exhaustion_at: exhausted_at(view.remaining, rate, now).map(|at| at.to_string()),
             limits: view.limits.iter().map(LimitBody::of).collect(),
             session: view.session.map(SessionBody::of),
         }
@@ -56,6 +63,15 @@ fn per_hour(spent_today: Amount, now: Timestamp) -> Amount {
     let elapsed = u128::from(now.time_of_day().micros().max(MICROS_PER_HOUR));
     let rate = u128::from(spent_today.micros()) * u128::from(MICROS_PER_HOUR) / elapsed;
     Amount::from_micros(u64::try_from(rate).unwrap_or(u64::MAX))
+}
+
+/// When nothing is left, if an hour costs as much as it did today. Windows that begin anew until then are not looked at.
+fn exhausted_at(remaining: Option<Amount>, rate: Amount, now: Timestamp) -> Option<Timestamp> {
+    let remaining = remaining.filter(|_| !rate.is_zero())?;
+    let micros = u128::from(remaining.micros()) * u128::from(MICROS_PER_HOUR) / u128::from(rate.micros());
+    // What is further away than a text can say is no date.
+    let at = now.after(Duration::from_micros(u64::try_from(micros).ok()?));
+    (at <= LATEST).then_some(at)
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -168,6 +184,19 @@ mod tests {
             assert_eq!(per_hour(Amount::from_units(12), hour(hours)), Amount::from_units(rate), "{hours}");
         }
         assert!(per_hour(Amount::from_micros(u64::MAX), hour(23)) > Amount::ZERO);
+    }
+
+    #[test]
+    fn what_is_left_lasts_as_long_as_todays_rate_says() {
+        let units = |units| Amount::from_units(units);
+        let now = Timestamp::from_micros(7);
+        for (remaining, rate, hours) in
+            [(Some(12), 4, Some(3)), (Some(0), 4, Some(0)), (Some(12), 0, None), (None, 4, None)]
+        {
+            let expected = hours.map(|hours: u64| now.after(Duration::from_micros(hours * MICROS_PER_HOUR)));
+            assert_eq!(exhausted_at(remaining.map(units), units(rate), now), expected);
+        }
+        assert_eq!(exhausted_at(Some(Amount::MAX), Amount::from_micros(1), now), None, "in a hundred million years");
     }
 
     #[test]

@@ -17,8 +17,11 @@ mod record;
 mod refusal;
 mod schema;
 mod service_domain;
+mod setup;
 mod shadow;
 mod simulate;
+mod spend;
+mod transaction;
 mod wallet;
 
 pub use agent::{AgentBody, AgentPage, AgentRequest, AgentUpdateRequest, NewAgent, UpdateAgentBody, agent_status_word};
@@ -43,6 +46,11 @@ pub use record::{ItemBody, RECORDS_MAX, RecordBody, RecordItem, RecordRequest, R
 pub use refusal::{Refusal, RefusalBody};
 pub use schema::Anything;
 pub use service_domain::service_domain;
+pub use setup::SetupBody;
 pub use shadow::{ShadowBody, ShadowSum};
 pub use simulate::{SimulateBody, SimulateRequest, SimulatedBody, SimulatedPolicy};
+pub use spend::{
+    SERVICES_PAGE_DEFAULT, SERVICES_PAGE_MAX, SpendFilter, SpendServicesBody, SpendSummaryBody, rail, span,
+};
+pub use transaction::{TRANSACTIONS_PAGE_DEFAULT, TransactionsBody};
 pub use wallet::{WalletBody, WalletPatch, WalletRequest};
