@@ -12,9 +12,12 @@
 //! | [`backtest`] | what a policy would have decided about the payments of the past | |
 //! | [`query`] | *what came of it*: spend, decisions and transactions, from the engine's events | |
 //! | `wire`, `client` | the binary protocol `holdfast/1` and its client | `client` |
+//! | `audit` | what happened, as entries that prove themselves | `server` |
 //! | `server`, `config`, `cli`, `telemetry` | the gateway as a program | `server` |
 //! | `testing` | virtual clock, faulty store, reference model, random workloads | `testing` |
 
+#[cfg(feature = "server")]
+pub mod audit;
 pub mod backtest;
 #[cfg(feature = "server")]
 pub mod cli;

@@ -113,6 +113,7 @@ impl Trial {
             | Event::By(..)
             | Event::Webhook(_)
             | Event::Before(_)
+            | Event::AuditExported(_)
             | Event::BudgetRequested(_)
             | Event::BudgetApproved(_)
             | Event::BudgetRejected(_)

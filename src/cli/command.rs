@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    CliError, agent, authorize, capture, completions, exit, journal, key, mcp, output::Output, policy, serve, status,
-    void,
+    CliError, agent, audit, authorize, capture, completions, exit, journal, key, mcp, output::Output, policy, serve,
+    status, void,
 };
 
 /// An authorization gateway for machine payments
@@ -43,6 +43,9 @@ enum Command {
     Status(status::StatusArgs),
     /// Serve language models over the Model Context Protocol on standard input and output
     Mcp(mcp::McpArgs),
+    /// Show, export and prove what happened
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Work on the journal of a gateway that is not running
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -72,6 +75,7 @@ pub fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Void(arguments) => void::run(&arguments, output),
         Command::Status(arguments) => status::run(&arguments, output),
         Command::Mcp(arguments) => mcp::run(&arguments),
+        Command::Audit(command) => audit::run(command, output),
         Command::Journal(command) => journal::run(&command, output),
         Command::Completions(arguments) => completions::run(&arguments),
     }

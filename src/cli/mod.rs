@@ -3,6 +3,7 @@
 //! Operator commands ask over REST, payment commands over QUIC. Nothing here decides.
 
 mod agent;
+mod audit;
 mod authorize;
 mod backtest;
 mod capture;

@@ -1,7 +1,7 @@
 //! Operator commands ask the gateway over REST.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::PathBuf,
     time::Duration,
 };
@@ -97,6 +97,24 @@ impl Gateway {
             }
         }
         Ok(())
+    }
+
+    /// Copies a long answer, which may take as long as it takes.
+    pub(super) fn download(&self, path: &str, writer: &mut impl io::Write) -> Result<(), CliError> {
+        let config = Agent::config_builder().http_status_as_error(false).timeout_connect(Some(TIMEOUT)).build();
+        let request = Agent::from(config)
+            .get(format!("{}{path}", self.url))
+            .header("authorization", format!("Bearer {}", self.key));
+        let mut response = request.call().map_err(|error| unreachable(&self.url, &error))?;
+        let status = response.status();
+        if !status.is_success() {
+            let text = response.body_mut().read_to_string().unwrap_or_default();
+            let without_json = || CliError::new(format!("{}{path} answered {status} without JSON", self.url));
+            return Err(Json::parse(&text).map_or_else(without_json, |json| refused(status.as_u16(), &json)));
+        }
+        io::copy(&mut response.body_mut().as_reader(), writer)
+            .map(|_| ())
+            .map_err(|error| CliError::new(format!("the gateway broke off: {error}")).help("is it still running?"))
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Result<Json, CliError> {

@@ -69,6 +69,7 @@ pub(super) fn is_observed(event: &Event) -> bool {
         | Event::By(..)
         | Event::Webhook(_)
         | Event::Before(_)
+        | Event::AuditExported(_)
         | Event::BudgetRequested(_)
         | Event::BudgetApproved(_)
         | Event::BudgetRejected(_)

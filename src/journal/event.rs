@@ -101,6 +101,7 @@ pub(super) fn write(event: &Event, context: &mut Context, bytes: &mut Vec<u8>) {
         | Event::By(..)
         | Event::Webhook(_)
         | Event::Before(_)
+        | Event::AuditExported(_)
         | Event::BudgetRequested(_)
         | Event::BudgetApproved(_)
         | Event::BudgetRejected(_)

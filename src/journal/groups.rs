@@ -25,6 +25,8 @@ pub struct GroupSpan {
     pub first: Sequence,
     /// The last; mostly the same.
     pub last: Sequence,
+    /// The chain hash of the last, which speaks for everything before it.
+    pub chain: ChainHash,
 }
 
 /// Why groups cannot be read.
@@ -151,7 +153,8 @@ impl Reading {
         if self.chain.is_some_and(|chain| chain != record.previous) {
             return Err(GroupsError::BrokenChain { shard, sequence });
         }
-        self.chain = Some(ChainHash::of(shard, sequence, bytes));
+        let chain = ChainHash::of(shard, sequence, bytes);
+        self.chain = Some(chain);
         self.next = sequence.next();
         if self.open.len() + record.payload.len() > GROUP_BYTES_MAX {
             return Err(GroupsError::GroupTooLong { shard, sequence });
@@ -163,7 +166,7 @@ impl Reading {
         if record.continues {
             return Ok(ControlFlow::Continue(()));
         }
-        let span = GroupSpan { first: self.done, last: sequence };
+        let span = GroupSpan { first: self.done, last: sequence, chain };
         self.done = self.next;
         let goes_on = visit(span, if is_alone { record.payload } else { &self.open });
         self.open.clear();

@@ -123,6 +123,8 @@ pub enum Event {
     ShadowDiffered(Box<ShadowDiffered>),
     /// The facts that came with the payment whose approval follows, in bincode as in the binary protocol.
     FactsTold(AgentIndex, Box<[u8]>),
+    /// The audit was exported: what of it, in words.
+    AuditExported(Box<str>),
 }
 
 /// An agent asked for a budget.

@@ -72,6 +72,7 @@ impl State {
             | Request::IssueKey(_)
             | Request::PutShadow(..)
             | Request::RemoveShadow(..)
+            | Request::NoteExport(_)
             | Request::Read(_)
             | Request::RequestBudget(..)
             | Request::DecideBudget(..)

@@ -71,6 +71,8 @@ pub enum Request<'a> {
     RequestBudget(AgentIndex, RequestBudget<'a>),
     /// Approve or reject a budget request.
     DecideBudget(AgentIndex, DecideBudget<'a>),
+    /// Keep in the journal that the audit is exported: what of it, in words; at most 256 bytes.
+    NoteExport(Box<str>),
 }
 
 /// Asks for a hold of `amount` for one payment, or for the deposit of a session.

@@ -75,10 +75,10 @@ pub struct WebhookSource {
 /// How far a webhook has been told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct WebhookProgress {
-    /// Of each shard, the last event that is done with, but for what is in `behind`.
+    /// Of each shard, the next event to look at: those before are done with, but for what is in `behind`.
     pub told: Vec<EventPlace>,
     /// Agents (none for events of no agent) that are behind the others, each with its first event that is not done with. A place here is
-    /// at or before the shard's in `told`.
+    /// before the shard's in `told`.
     pub behind: Vec<(Option<AgentId>, EventPlace)>,
 }
 

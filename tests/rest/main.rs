@@ -4,6 +4,7 @@
 
 mod access;
 mod actors;
+mod audit;
 mod bad_input;
 mod budgets;
 mod gateway;

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-use crate::{journal::Sequence, kernel::ShardId};
+use crate::{
+    journal::Sequence,
+    kernel::{ShardId, webhook::EventPlace},
+};
 
 /// The unique id of an event: `SHARD-SEQUENCE-INDEX`, such as `3-1234-5`. Within a shard, later events have greater ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +51,17 @@ impl Next {
 }
 
 impl FeedCursor {
+    /// Before these events, one of each shard in the order of their numbers.
+    pub fn before(events: impl IntoIterator<Item = FeedPosition>) -> FeedCursor {
+        FeedCursor::new(events.into_iter().map(|event| Next { sequence: event.sequence, skip: event.index }))
+    }
+
+    /// The next event of each shard, in the order of their numbers; where it is that of a group that was not written yet, its index is zero.
+    pub fn positions(&self) -> impl Iterator<Item = FeedPosition> {
+        let shards = (0..=u16::MAX).map(ShardId);
+        shards.zip(&self.next).map(|(shard, next)| FeedPosition { shard, sequence: next.sequence, index: next.skip })
+    }
+
     pub(super) fn new(next: impl IntoIterator<Item = Next>) -> FeedCursor {
         FeedCursor { next: next.into_iter().collect() }
     }
@@ -134,6 +148,18 @@ fn number<N: FromStr>(text: &str) -> Result<N, FeedCursorError> {
     if is_plain { text.parse().map_err(|_| FeedCursorError) } else { Err(FeedCursorError) }
 }
 
+impl From<FeedPosition> for EventPlace {
+    fn from(position: FeedPosition) -> EventPlace {
+        EventPlace { shard: position.shard, sequence: position.sequence.0, index: position.index }
+    }
+}
+
+impl From<EventPlace> for FeedPosition {
+    fn from(place: EventPlace) -> FeedPosition {
+        FeedPosition { shard: place.shard, sequence: Sequence(place.sequence), index: place.index }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,7 +178,8 @@ mod tests {
     fn cursors_print_and_parse_back() {
         let cursor = FeedCursor::new([Next { sequence: Sequence(1234), skip: 5 }, Next::at(Sequence(1))]);
         assert_eq!(cursor.to_string(), "1234-5.1");
-        assert_eq!("1234-5.1".parse(), Ok(cursor));
+        assert_eq!("1234-5.1".parse(), Ok(cursor.clone()));
+        assert_eq!(FeedCursor::before(cursor.positions()), cursor);
         for bad in ["", ".", "1.", "0", "1-", "1--1", "1.-1", "1 ", "18446744073709551616"] {
             assert_eq!(bad.parse::<FeedCursor>(), Err(FeedCursorError), "{bad}");
         }

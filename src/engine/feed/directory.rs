@@ -196,6 +196,7 @@ impl Shard {
             | Event::ShadowRemoved(..)
             | Event::ShadowDiffered(_)
             | Event::FactsTold(..)
+            | Event::AuditExported(_)
             | Event::BudgetRequested(_)
             | Event::BudgetApproved(_)
             | Event::BudgetRejected(_)

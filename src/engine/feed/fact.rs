@@ -3,7 +3,7 @@
 use super::{FeedDirectory, FeedPosition, cursor::Next};
 use crate::{
     journal::{
-        GroupSpan,
+        ChainHash, GroupSpan,
         codec::{CodecError, visit_events},
     },
     kernel::{Actor, Event, ShardId, State, Timestamp},
@@ -14,6 +14,8 @@ use crate::{
 pub struct Fact<'a> {
     /// Its id.
     pub position: FeedPosition,
+    /// The chain hash of the record that ends its group.
+    pub chain: ChainHash,
     /// When it happened.
     pub moment: Timestamp,
     /// What happened.
@@ -88,7 +90,7 @@ impl FactBuffer {
             let is_last = index as usize + 1 == self.events.len();
             let next =
                 if is_last { Next::at(span.last.next()) } else { Next { sequence: span.first, skip: index + 1 } };
-            let fact = Fact { position, moment: *moment, event, actor, directory };
+            let fact = Fact { position, chain: span.chain, moment: *moment, event, actor, directory };
             if !visit(&fact, next) {
                 return;
             }

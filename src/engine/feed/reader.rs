@@ -134,6 +134,31 @@ impl Feed {
         self.core.read_back(before, records, visit)
     }
 
+    /// Reads up to `max` events of one shard from an event on, at most [`READ_EVENTS_MAX`]; gives where to go on.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read). A place in the middle of a group's records is that of no event.
+    pub fn read_shard(
+        &self,
+        from: FeedPosition,
+        max: usize,
+        visit: &mut dyn FnMut(&Fact<'_>),
+    ) -> Result<FeedPosition, FeedError> {
+        let FeedPosition { shard, sequence, index } = from;
+        if self.shards().all(|known| known != shard) || sequence > self.core.gauges.next(shard) {
+            return Err(FeedError::UnknownCursor);
+        }
+        let from = Next { sequence, skip: index };
+        let next = match max.min(READ_EVENTS_MAX) {
+            0 => from,
+            max => self.core.read_shard(shard, from, max, &mut |fact, _| {
+                visit(fact);
+                true
+            })?,
+        };
+        Ok(FeedPosition { shard, sequence: next.sequence, index: next.skip })
+    }
+
     /// Before the oldest event that is kept.
     #[must_use]
     pub fn oldest(&self) -> FeedCursor {

@@ -168,6 +168,13 @@ impl State {
         Outcome::Done
     }
 
+    /// Who exports the audit is part of it.
+    pub(crate) fn note_export(what: &str, events: &mut Vec<Event>) -> Result<Outcome, Failure> {
+        short(what, "export")?;
+        events.push(Event::AuditExported(what.into()));
+        Ok(Outcome::Done)
+    }
+
     pub(crate) fn options_set(&mut self, options: &Options) {
         let riders_last = |options: &Options| (options.lease.hold_max, options.grace);
         if riders_last(options) != riders_last(&self.options) {

@@ -70,6 +70,7 @@ impl State {
             Request::Freeze(agent, asked) => self.freeze(*agent, asked, events),
             Request::Unfreeze(agent) => self.unfreeze(*agent, events),
             Request::ChangeAlert(number, status) => self.change_alert(*number, *status, events),
+            Request::NoteExport(what) => Self::note_export(what, events),
             Request::By(actor, asked) => self.decide_by(now, actor, asked, events),
             Request::RequestBudget(agent, asked) => self.request_budget(now, *agent, asked, events),
             Request::DecideBudget(agent, asked) => self.decide_budget(now, *agent, asked, events),
@@ -154,7 +155,11 @@ impl State {
             Event::HoldsVoided(agent, next) => self.holds_voided_until(*agent, *next),
             Event::WatchingChanged(agent, change) => self.watching_changed(*agent, change),
             Event::TrustSeen(agent, score) => self.watch_trust(now, *agent, *score),
-            Event::Checkpoint(_) | Event::By(..) | Event::Before(_) | Event::FactsTold(..) => {}
+            Event::Checkpoint(_)
+            | Event::By(..)
+            | Event::Before(_)
+            | Event::FactsTold(..)
+            | Event::AuditExported(_) => {}
         }
     }
 }

@@ -82,6 +82,8 @@ impl Need {
     pub const POLICY_CHANGES: Need = Need::operators(Scope::PoliciesWrite);
     /// The credentials of operators and platforms: whoever holds one can do more than its issuer, so this is a scope of its own.
     pub const GATEWAY_KEYS: Need = Need::operators(Scope::TeamWrite);
+    /// Seeing and exporting the audit, and following every event.
+    pub const AUDIT: Need = Need::operators(Scope::AuditRead);
     /// Seeing webhooks, and what they could not be told.
     pub const WEBHOOKS: Need = Need::operators(Scope::AuditRead);
     /// Writing webhooks: whoever does has every event sent to a place of their choice.
@@ -131,6 +133,7 @@ impl Need {
             | Request::RemoveShadow(..)
             | Request::RemovePolicy(..)
             | Request::SetOptions(_) => Need::POLICY_CHANGES,
+            Request::NoteExport(_) => Need::AUDIT,
             Request::Webhook(_) => Need::WEBHOOK_CHANGES,
             Request::RequestBudget(..) => Need::BUDGET_REQUESTS,
             Request::DecideBudget(..) => Need::BUDGET_DECISIONS,

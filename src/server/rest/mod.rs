@@ -4,6 +4,7 @@
 
 mod agents;
 mod answer;
+mod audit;
 mod backtest;
 mod body;
 mod budgets;

@@ -21,8 +21,8 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, answer::Rejection, backtest, budgets, docs, document, health, holds, keys, mcp, own, payments,
-    policies, shadows, simulate, spend, status, transactions, wallets,
+    RestState, agents, answer::Rejection, audit, backtest, budgets, docs, document, health, holds, keys, mcp, own,
+    payments, policies, shadows, simulate, spend, status, transactions, wallets,
 };
 
 /// The most bytes of a body.
@@ -76,6 +76,7 @@ fn operations() -> OpenApiRouter<RestState> {
         .merge(shadows::routes())
         .merge(simulate::routes())
         .merge(backtest::routes())
+        .merge(audit::routes())
         .merge(status::routes())
         .merge(spend::routes())
         .merge(transactions::routes())

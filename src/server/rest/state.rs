@@ -16,8 +16,10 @@ use crate::{
     wire::{ErrorCode, json::Refusal},
 };
 
-use super::answer::Rejection;
+use super::{answer::Rejection, audit};
 
+/// So many pages of the audit are searched for at one time; others wait.
+const AUDITS_AT_ONCE_MAX: usize = 4;
 /// So many agents may be changed at one time.
 const AGENT_CHANGES_MAX: usize = 256;
 /// So many requests may read much at one time; further ones wait.
@@ -42,6 +44,10 @@ pub struct RestState {
     pub(super) readers: Readers,
     /// Held by whoever reads much, so that only a few do at one time.
     look_ups: Arc<Semaphore>,
+    /// Pages of the audit that may be searched for at one time.
+    pub(super) audits: Arc<Semaphore>,
+    /// Exports of the audit that may be made at one time.
+    pub(super) exports: Arc<Semaphore>,
 }
 
 impl RestState {
@@ -66,6 +72,8 @@ impl RestState {
             mcp_hosts: Arc::from([]),
             readers,
             look_ups: Arc::new(Semaphore::new(LOOK_UPS_MAX)),
+            audits: Arc::new(Semaphore::new(AUDITS_AT_ONCE_MAX)),
+            exports: Arc::new(Semaphore::new(audit::EXPORTS_AT_ONCE_MAX)),
         }
     }
 

@@ -109,10 +109,10 @@ impl Model {
             }
             Request::Read(query) => self.read(query),
             // Nothing that is decided depends on it, so the model does not keep it, and workloads do not ask for it.
-            Request::Webhook(_) => Ok(Outcome::Done),
             Request::Freeze(agent, freeze) => self.freeze(self.known(*agent)?, freeze),
             Request::Unfreeze(agent) => self.unfreeze(self.known(*agent)?),
             Request::ChangeAlert(..) => Err(Failure::UnknownAlert),
+            Request::Webhook(_) | Request::NoteExport(_) => Ok(Outcome::Done),
             Request::By(_, request) => self.answer(request),
         }
     }

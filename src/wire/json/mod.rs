@@ -42,7 +42,7 @@ pub use key::{GatewayKeyRequest, IssuedKey, KeyBody, KeyRequest, NewGatewayKey, 
 pub use money::{Money, print};
 pub use object::Object;
 pub use policy::{PolicyBody, PolicyPatch, PolicyRequest, PolicyUpdateRequest, RulesRequest, read_policy, read_rules};
-pub use record::{ItemBody, RECORDS_MAX, RecordBody, RecordItem, RecordRequest, RecordedBody};
+pub use record::{ItemBody, RECORDS_MAX, RecordBody, RecordItem, RecordRequest, RecordedBody, booking_word};
 pub use refusal::{Refusal, RefusalBody};
 pub use schema::Anything;
 pub use service_domain::service_domain;

@@ -275,7 +275,9 @@ impl<'a> ItemBody<'a> {
     }
 }
 
-pub(super) fn booking_word(booking: Booking) -> &'static str {
+/// How a reported payment was booked, in a word.
+#[must_use]
+pub fn booking_word(booking: Booking) -> &'static str {
     match booking {
         Booking::Matched => "matched",
         Booking::Session => "session",
