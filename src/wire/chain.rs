@@ -4,16 +4,24 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-static CHAINS: LazyLock<Vec<Chain>> = LazyLock::new(|| {
-    let table: Table = toml::from_str(include_str!("../../config/chains.toml"))
-        .unwrap_or_else(|error| unreachable!("the embedded table of chains is not readable: {error}"));
-    table.chain
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../config/chains.toml"))
+        .unwrap_or_else(|error| unreachable!("the embedded table of chains is not readable: {error}"))
 });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
     chain: Vec<Chain>,
+    currency: Vec<Currency>,
+}
+
+/// Money that is on no chain.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Currency {
+    code: String,
+    decimals: u8,
 }
 
 /// A chain that is known by more than its id.
@@ -50,7 +58,7 @@ impl Chain {
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Chain> {
         let lower = name.to_ascii_lowercase();
-        CHAINS.iter().find(|chain| chain.id == lower || chain.names.contains(&lower))
+        TABLE.chain.iter().find(|chain| chain.id == lower || chain.names.contains(&lower))
     }
 
     /// The asset at `address`. Hexadecimal addresses do not differ by case, others do.
@@ -67,6 +75,12 @@ impl Chain {
     pub fn transaction_url(&self, transaction: &str) -> String {
         format!("{}/tx/{transaction}", self.explorer)
     }
+}
+
+/// The decimals of a currency that is on no chain, by its ISO 4217 code in any case; nothing for one that limits are not counted in.
+#[must_use]
+pub fn currency(code: &str) -> Option<u8> {
+    TABLE.currency.iter().find(|currency| currency.code.eq_ignore_ascii_case(code)).map(|currency| currency.decimals)
 }
 
 /// The one id of a chain that may be known by several names: what is compared and bound. An EVM chain that is not in the table is its
@@ -101,13 +115,13 @@ mod tests {
 
     #[test]
     fn no_name_and_no_asset_is_told_twice() {
-        let mut names: Vec<&str> = CHAINS.iter().flat_map(|chain| &chain.names).map(String::as_str).collect();
-        names.extend(CHAINS.iter().map(|chain| chain.id.as_str()));
+        let mut names: Vec<&str> = TABLE.chain.iter().flat_map(|chain| &chain.names).map(String::as_str).collect();
+        names.extend(TABLE.chain.iter().map(|chain| chain.id.as_str()));
         let count = names.len();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
-        for chain in CHAINS.iter() {
+        for chain in TABLE.chain.iter() {
             assert!(chain.names.iter().all(|name| *name == name.to_ascii_lowercase()), "{}", chain.id);
             let mut addresses: Vec<_> = chain.assets.iter().map(|asset| asset.address.to_ascii_lowercase()).collect();
             addresses.dedup();

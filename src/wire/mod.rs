@@ -6,6 +6,8 @@
 
 #[cfg(feature = "server")]
 pub mod chain;
+#[cfg(feature = "server")]
+pub mod challenge;
 pub mod codec;
 pub mod error_code;
 #[cfg(any(test, feature = "testing"))]

@@ -7,6 +7,7 @@ mod actors;
 mod audit;
 mod bad_input;
 mod budgets;
+mod challenges;
 mod gateway;
 mod http;
 mod idempotency;

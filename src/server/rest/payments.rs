@@ -58,7 +58,7 @@ pub(super) async fn pre_authorize(
 ) -> Result<Printed, Rejection> {
     let agent = caller.agent(&state, Need::PAYMENTS)?;
     let object = body.object()?;
-    let asked = AuthorizeBody::read(&object)?;
+    let asked = AuthorizeBody::read(&object, rail)?;
     let key = key.or_in(&object)?;
     let id = ids::authorization(key.as_deref().or(asked.payment_id()));
     // The wallet is looked at in the same turn: one hop, and the wallet is the one that was decided on.
@@ -70,11 +70,14 @@ pub(super) async fn pre_authorize(
     match answers.next().unwrap_or(Err(submit::AskError::OutcomeUnknown))? {
         Outcome::Approved(approval) => {
             let wallet = answers.next().and_then(Result::ok).and_then(|view| paying_wallet(&approval, &view));
-            let decision = Decision::approved(&approval, rail, wallet).with_budget(budget_in_force(answers.next()));
+            let decision = Decision::approved(&approval, rail, wallet)
+                .with_budget(budget_in_force(answers.next()))
+                .answering(asked.challenge());
             Ok(Printed::ok(&decision).repeated(approval.repeated))
         }
         Outcome::Denied(denial) => {
-            Ok(Printed::ok(&Decision::denied(&denial).with_budget(budget_in_force(answers.nth(1)))))
+            let decision = Decision::denied(&denial).with_budget(budget_in_force(answers.nth(1)));
+            Ok(Printed::ok(&decision.answering(asked.challenge())))
         }
         other => Err(Rejection::unexpected(&other)),
     }

@@ -9,7 +9,12 @@ use crate::kernel::{
     request::{Authorize, Intent, WalletSource},
 };
 
-use super::{BudgetRequestBody, FactsBody, FactsRequest, Money, Object, Refusal, service_domain};
+use crate::wire::challenge::Challenge;
+
+use super::{
+    BudgetRequestBody, ChallengeRequest, ChallengeSummary, FactsBody, FactsRequest, Money, Object, Refusal, challenged,
+    service_domain,
+};
 
 /// A `pre-authorize` that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +29,7 @@ pub struct AuthorizeBody {
     hold_for: Option<Duration>,
     payment_id: Option<String>,
     facts: FactsBody,
+    challenge: Option<ChallengeSummary>,
 }
 
 /// A payment that an agent wants to make.
@@ -31,11 +37,11 @@ pub struct AuthorizeBody {
 #[schema(rename_all = "camelCase", example = json!({"amount": 0.05, "recipientAddress": "0xFacilitatorAddress", "resourceUrl": "https://api.example.com/data", "serviceDomain": "api.example.com"}))]
 #[expect(dead_code, reason = "describes what `AuthorizeBody::read` accepts")]
 pub struct AuthorizeRequest {
-    /// What it costs. Above zero. Required unless `depositAmount` is named.
+    /// What it costs. Above zero. Required unless `depositAmount` or a challenge is named.
     amount: Option<Amount>,
-    /// Who is paid.
+    /// Who is paid. Required unless a challenge says it.
     #[schema(min_length = 1, max_length = 256)]
-    recipient_address: String,
+    recipient_address: Option<String>,
     /// The URL that is paid for; the service follows from its host. Required for x402 and MPP unless `serviceDomain` is named.
     resource_url: Option<String>,
     /// The service; must agree with `resourceUrl` where both are named.
@@ -61,18 +67,21 @@ pub struct AuthorizeRequest {
     #[schema(min_length = 1, max_length = 256)]
     idempotency_key: Option<String>,
     #[serde(flatten)]
+    challenge: ChallengeRequest,
+    #[serde(flatten)]
     facts: FactsRequest,
 }
 
 impl AuthorizeBody {
-    /// Reads the body of a `pre-authorize`.
+    /// Reads the body of a `pre-authorize` on `rail`, with the challenge in it, if there is one.
     ///
     /// # Errors
     /// A [`Refusal`] that names the first field that is wrong.
-    pub fn read(object: &Object<'_>) -> Result<AuthorizeBody, Refusal> {
-        let service =
-            service_domain(object, object.text("resourceUrl")?.as_deref(), object.text("serviceDomain")?.as_deref())?;
-        AuthorizeBody::read_for(object, service)
+    pub fn read(object: &Object<'_>, rail: Protocol) -> Result<AuthorizeBody, Refusal> {
+        let challenge = Challenge::read(object, rail)?;
+        let resource = challenged::resource(object, challenge.as_ref())?;
+        let service = service_domain(object, resource.as_deref(), object.text("serviceDomain")?.as_deref())?;
+        AuthorizeBody::read_for(object, challenge.as_ref(), resource, service)
     }
 
     /// The same of a payment that need not be for a service.
@@ -81,25 +90,43 @@ impl AuthorizeBody {
     /// As for [`AuthorizeBody::read`].
     pub fn read_outside_services(object: &Object<'_>) -> Result<AuthorizeBody, Refusal> {
         match object.text("resourceUrl")?.or(object.text("serviceDomain")?) {
-            Some(_) => AuthorizeBody::read(object),
-            None => AuthorizeBody::read_for(object, String::new()),
+            Some(_) => AuthorizeBody::read(object, Protocol::Payment),
+            None => AuthorizeBody::read_for(object, None, None, String::new()),
         }
     }
 
-    fn read_for(object: &Object<'_>, service: String) -> Result<AuthorizeBody, Refusal> {
-        let intent = intent(object)?;
+    fn read_for(
+        object: &Object<'_>,
+        challenge: Option<&Challenge>,
+        resource: Option<String>,
+        service: String,
+    ) -> Result<AuthorizeBody, Refusal> {
+        let intent = intent(object, challenge)?;
+        let (amount, recipient) = match challenge {
+            Some(challenge) => {
+                (challenged::amount(object, challenge, intent)?, challenged::recipient(object, challenge)?)
+            }
+            None => (amount(object, intent)?, recipient(object)?),
+        };
         Ok(AuthorizeBody {
-            amount: amount(object, intent)?,
-            recipient: recipient(object)?,
+            challenge: challenge.map(|challenge| ChallengeSummary::of(challenge, amount, &recipient)),
+            amount,
+            recipient,
             service,
             intent,
-            resource: object.text("resourceUrl")?.unwrap_or_default(),
+            resource: resource.unwrap_or_default(),
             session: object.text("sessionId")?.unwrap_or_default(),
             wallet: object.text("walletId")?.unwrap_or_default(),
             hold_for: hold_seconds(object)?,
-            payment_id: object.text("paymentId")?,
-            facts: FactsBody::read(object)?,
+            payment_id: challenged::payment_id(object, challenge)?,
+            facts: challenged::facts(object, challenge)?,
         })
+    }
+
+    /// The challenge that is answered, where there is one.
+    #[must_use]
+    pub fn challenge(&self) -> Option<ChallengeSummary> {
+        self.challenge.clone()
     }
 
     /// The rail's id of the payment, which names the request where the client gives it no other name.
@@ -127,10 +154,14 @@ impl AuthorizeBody {
     }
 }
 
-fn intent(object: &Object<'_>) -> Result<Intent, Refusal> {
-    match object.text("intent")?.as_deref() {
-        None | Some("charge") => Ok(Intent::Charge),
-        Some("session") => {
+fn intent(object: &Object<'_>, challenge: Option<&Challenge>) -> Result<Intent, Refusal> {
+    let given = object.text("intent")?;
+    let is_session = challenge.is_some_and(|challenge| challenge.is_session);
+    match given.as_deref() {
+        // The challenge was chosen by the intent, where that was given.
+        None | Some("charge" | "subscription") if challenge.is_some() && !is_session => Ok(Intent::Charge),
+        None | Some("charge") if !is_session => Ok(Intent::Charge),
+        None | Some("session") => {
             let seconds = object.whole("durationSeconds", "a whole number of seconds")?;
             Ok(Intent::Session { duration: seconds.map(Duration::from_secs) })
         }
@@ -187,6 +218,9 @@ pub struct Decision {
     remaining: Option<Money>,
     #[serde(skip_serializing_if = "Option::is_none")]
     wallet: Option<WalletSummary>,
+    /// Which offer of the challenge was decided on, where the request had one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Option<ChallengeSummary>,
     reasons: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     violations: Vec<ViolationBody>,
@@ -205,6 +239,7 @@ impl Decision {
             expires_at: Some(approval.expires_at.to_string()),
             remaining: approval.remaining.map(Money),
             wallet,
+            challenge: None,
             reasons: approval.reasons.texts(protocol),
             violations: Vec::new(),
             budget_request: None,
@@ -220,6 +255,7 @@ impl Decision {
             expires_at: None,
             remaining: None,
             wallet: None,
+            challenge: None,
             reasons: denial.violations.iter().map(Violation::message).collect(),
             violations: denial.violations.iter().map(ViolationBody::of).collect(),
             budget_request: None,
@@ -230,6 +266,12 @@ impl Decision {
     #[must_use]
     pub fn with_budget(self, budget_request: Option<BudgetRequestBody>) -> Decision {
         Decision { budget_request, ..self }
+    }
+
+    /// With the challenge that was decided on.
+    #[must_use]
+    pub fn answering(self, challenge: Option<ChallengeSummary>) -> Decision {
+        Decision { challenge, ..self }
     }
 }
 
@@ -324,7 +366,7 @@ mod tests {
     }"#;
 
     fn read(body: &str) -> Result<AuthorizeBody, Refusal> {
-        AuthorizeBody::read(&Object::read(body.as_bytes())?)
+        AuthorizeBody::read(&Object::read(body.as_bytes())?, Protocol::X402)
     }
 
     #[test]

@@ -239,7 +239,7 @@ fn merchant_category(source: &Source<'_, '_>) -> Result<(String, String), Refusa
 }
 
 /// The chain of a payment, under either name, in its canonical form; empty where none is told.
-pub(super) fn chain_of(object: &Object<'_>) -> Result<String, Refusal> {
+pub(in crate::wire) fn chain_of(object: &Object<'_>) -> Result<String, Refusal> {
     let mut found: Option<String> = None;
     for name in ["chainId", "network"] {
         let Some(text) = object.text_or_whole(name, CHAIN_EXPECTED)? else { continue };

@@ -7,6 +7,7 @@ mod authorize;
 mod backtest;
 mod budget;
 mod budget_request;
+mod challenged;
 mod facts;
 mod hold;
 mod key;
@@ -32,6 +33,8 @@ pub use budget_request::{
     BudgetDecisionBody, BudgetDecisionRequest, BudgetPage, BudgetRequestBody, BudgetRequestRequest, NewBudgetRequest,
     budget_status,
 };
+pub use challenged::{ChallengeRequest, ChallengeSummary};
+pub(in crate::wire) use facts::chain_of;
 pub use facts::{FactsBody, FactsRequest, moment};
 pub use hold::{
     AmountRequest, AuthorizationBody, CaptureBody, CaptureRequest, CapturedBody, CloseSessionBody, CloseSessionRequest,

@@ -39,6 +39,20 @@ impl<'a> Object<'a> {
         Ok(Object { path: String::new(), members: members.0 })
     }
 
+    /// Reads an object that was carried inside a text, called `place`.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the place.
+    pub fn read_at(place: String, bytes: &'a [u8]) -> Result<Object<'a>, Refusal> {
+        let members = serde_json::from_slice::<Members<'a>>(bytes);
+        match members {
+            Ok(members) => Ok(Object { path: format!("{place}."), members: members.0 }),
+            Err(_) => {
+                Err(Refusal::invalid(place, "does not carry a JSON object with each member once", "such an object"))
+            }
+        }
+    }
+
     /// Reads a body that may be left out.
     ///
     /// # Errors

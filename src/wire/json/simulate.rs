@@ -64,7 +64,7 @@ impl SimulateBody {
         let payment = |payment: &Object<'_>| -> Result<_, Refusal> {
             let protocol = self::protocol(payment)?.unwrap_or(protocol);
             let body = match protocol {
-                Protocol::X402 | Protocol::Mpp => AuthorizeBody::read(payment)?,
+                Protocol::X402 | Protocol::Mpp => AuthorizeBody::read(payment, protocol)?,
                 Protocol::Payment | Protocol::Card => AuthorizeBody::read_outside_services(payment)?,
             };
             Ok((protocol, body))
