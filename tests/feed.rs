@@ -215,7 +215,7 @@ fn a_change_says_who_asked_for_it() {
     gateway.feed();
     let told = notes.of_shard(shard);
     let of_olivia: Vec<_> = told.iter().filter(|(.., actor)| actor.is_some()).map(|(_, _, event, _)| event).collect();
-    assert!(matches!(of_olivia[..], [Event::By(..), Event::AgentUpdated(..)]), "{of_olivia:?}");
+    assert!(matches!(of_olivia[..], [Event::By(..), Event::Before(..), Event::AgentUpdated(..)]), "{of_olivia:?}");
 }
 
 #[test]

@@ -274,8 +274,7 @@ fn a_report_is_never_refused_for_want_of_room_for_a_name() {
     assert_eq!(shard.record(unknown).booking, Booking::Duplicate);
     // It may have been any service, so it counts in all of them.
     assert!(shard.authorize(charge(2, Protocol::X402, 1, "")).is_none());
-    let named =
-        Record { authorization: Some(AuthorizationId(1)), recipient: "another", ..report(Protocol::X402, 10, "p2") };
+    let named = Record { authorization: Some(AuthorizationId(1)), ..report(Protocol::X402, 10, "p2") };
     assert_eq!(shard.record(named.clone()).booking, Booking::Matched);
     assert_eq!(shard.record(named).booking, Booking::Duplicate);
     assert_eq!(shard.used_today(), 105);

@@ -198,6 +198,7 @@ mod tests {
         store
     }
 
+    #[expect(clippy::type_complexity, reason = "said once")]
     fn read(store: &MemoryStore, from: u64, until: u64) -> Result<(Vec<(u64, u64, usize)>, u64), GroupsError> {
         let mut seen = Vec::new();
         let next = read_groups(store, SHARD, Sequence(from), Sequence(until), &mut |span, payload| {

@@ -60,6 +60,11 @@ pub(super) fn count(book: &mut Book<SpendKey>, fact: &Fact<'_>) {
             let figures = Figures { amount: booked.amount, payments, ..Figures::default() };
             (booked.agent, key_of(hold(booked.agent, booked.id).as_ref()), figures)
         }
+        Event::Settled(booked) => {
+            let payments = u64::from(!booked.amount.is_zero());
+            let figures = Figures { amount: booked.amount, payments, ..Figures::default() };
+            (booked.agent, key_of(hold(booked.agent, booked.id).as_ref()), figures)
+        }
         Event::Refunded(booked) => {
             let figures = Figures { refunded: booked.amount, ..Figures::default() };
             (booked.agent, key_of(hold(booked.agent, booked.id).as_ref()), figures)

@@ -246,6 +246,9 @@ impl Row {
             Event::Captured(booked) if !booked.amount.is_zero() => {
                 Some(of_hold(TransactionKind::Captured, booked.agent, booked.id, booked.operation, booked.amount))
             }
+            Event::Settled(booked) if !booked.amount.is_zero() => {
+                Some(of_hold(TransactionKind::Captured, booked.agent, booked.id, booked.operation, booked.amount))
+            }
             Event::Refunded(booked) => {
                 Some(of_hold(TransactionKind::Refunded, booked.agent, booked.id, booked.operation, booked.amount))
             }

@@ -71,7 +71,9 @@ fn fuzz(document: &Document, seed: u64, seen: &mut Seen) {
             panic!("{complaint}\n{}", told());
         }
         let after = site.books();
-        if answer.status >= 400 || plan.method == "GET" {
+        // That the audit was exported is an entry of it.
+        let notes = plan.path.starts_with("/api/audit/export");
+        if answer.status >= 400 || plan.method == "GET" && !notes {
             assert!(books == after, "what changes nothing changed the books\n{}", told());
         }
         books = after;

@@ -83,7 +83,7 @@ impl Plan {
             10..=17 => plan.change_caller(site),
             18..=20 => plan.set(
                 "content-type",
-                &site.random.pick(&["text/plain", "", "application/xml", "application/json; charset=latin1"]),
+                site.random.pick(&["text/plain", "", "application/xml", "application/json; charset=latin1"]),
             ),
             21..=25 => {
                 let key = site.random.pick(&["again", "", "é", "another"]);
@@ -133,9 +133,9 @@ impl Plan {
         match site.random.below(6) {
             0 | 1 => self.set("authorization", &agents_key),
             2 => self.headers.retain(|(name, _)| name != "authorization"),
-            3 => self.set("authorization", &site.random.pick(&["Bearer ", "Bearer x", "Basic eDp5", "é", "Bearer \t"])),
+            3 => self.set("authorization", site.random.pick(&["Bearer ", "Bearer x", "Basic eDp5", "é", "Bearer \t"])),
             4 => {
-                self.set("x-holdfast-agent", &site.random.pick(&["", "x", "agt_00000000000000000000000000000001", "é"]))
+                self.set("x-holdfast-agent", site.random.pick(&["", "x", "agt_00000000000000000000000000000001", "é"]))
             }
             _ => self.headers.retain(|(name, _)| name != "x-holdfast-agent"),
         }

@@ -57,6 +57,7 @@ impl State {
     }
 
     /// Says where the shadows disagree with the verdict on a payment.
+    #[expect(clippy::too_many_arguments, reason = "all that was found out on the way to the verdict")]
     pub(crate) fn compare_with_shadows(
         &self,
         agent: &Agent,

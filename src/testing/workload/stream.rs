@@ -37,6 +37,7 @@ pub struct Turn {
 
 /// What happens.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every step is a request")]
 pub enum Step {
     /// A request comes in.
     Ask(Request<'static>),

@@ -262,6 +262,7 @@ impl IncrementedBody {
 /// What an `increment` is answered.
 #[derive(ToSchema)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "it describes, and is never made")]
 pub enum IncrementDecision {
     /// The hold is larger.
     Approved(IncrementedBody),

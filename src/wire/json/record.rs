@@ -45,6 +45,7 @@ impl RecordBody {
 /// Payments that were made: one at the top level, or many in a list.
 #[derive(ToSchema)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "it describes, and is never made")]
 pub enum RecordRequest {
     /// One payment.
     Single(PaymentRequest),
