@@ -36,6 +36,14 @@ pub(super) struct Shard {
     observed: VecDeque<Observed>,
     agents: u32,
     is_poisoned: bool,
+    tally: Tally,
+}
+
+/// What is counted of what happened, until the worker takes it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub alerts: u64,
+    pub freezes: u64,
 }
 
 /// An answer that waits until a turn is durable.
@@ -70,6 +78,7 @@ impl Shard {
             observed: VecDeque::new(),
             agents,
             is_poisoned: false,
+            tally: Tally::default(),
         }
     }
 
@@ -146,6 +155,11 @@ impl Shard {
     /// Moves what happened since the last time over to the worker's turn.
     pub(super) fn close_section(&mut self, record: &mut TurnRecord) {
         record.take_section(self.id, self.moment, &mut self.section);
+    }
+
+    /// What was counted since the last time.
+    pub(super) fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
     }
 
     /// Holds an answer back. Turns of held answers ascend, since `newest` does.
@@ -278,6 +292,8 @@ impl Shard {
         if let Event::Approved(approved) = event {
             return Some(self.leases.count(turn, approved));
         }
+        self.tally.alerts += u64::from(matches!(event, Event::Alerted(_)));
+        self.tally.freezes += u64::from(matches!(event, Event::AgentFrozen(_)));
         if is_observed(event) {
             let index = AgentIndex(self.agents);
             self.agents += u32::from(matches!(event, Event::AgentCreated(_)));

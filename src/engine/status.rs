@@ -76,6 +76,10 @@ pub struct WorkerCounters {
     pub overloaded: u64,
     /// Requests that were refused because their shard is not available.
     pub unavailable: u64,
+    /// Alerts that were raised; what joined one is not counted.
+    pub alerts: u64,
+    /// Agents that were frozen, by themselves or by operators.
+    pub freezes: u64,
 }
 
 /// The committer since the start.
@@ -112,6 +116,8 @@ pub(super) struct CounterGauges {
     waited: AtomicU64,
     overloaded: AtomicU64,
     unavailable: AtomicU64,
+    alerts: AtomicU64,
+    freezes: AtomicU64,
 }
 
 impl CounterGauges {
@@ -124,6 +130,8 @@ impl CounterGauges {
         self.waited.store(counters.waited, Relaxed);
         self.overloaded.store(counters.overloaded, Relaxed);
         self.unavailable.store(counters.unavailable, Relaxed);
+        self.alerts.store(counters.alerts, Relaxed);
+        self.freezes.store(counters.freezes, Relaxed);
     }
 
     pub(super) fn read(&self) -> WorkerCounters {
@@ -136,6 +144,8 @@ impl CounterGauges {
             waited: self.waited.load(Relaxed),
             overloaded: self.overloaded.load(Relaxed),
             unavailable: self.unavailable.load(Relaxed),
+            alerts: self.alerts.load(Relaxed),
+            freezes: self.freezes.load(Relaxed),
         }
     }
 }

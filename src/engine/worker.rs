@@ -242,7 +242,12 @@ impl Worker {
 
     /// Closes the turn, if anything happened in it, and gives the committer what it has room for.
     fn hand_over(&mut self) {
-        self.shards.iter_mut().for_each(|shard| shard.close_section(&mut self.record));
+        for shard in &mut self.shards {
+            shard.close_section(&mut self.record);
+            let tally = shard.take_tally();
+            self.counters.alerts += tally.alerts;
+            self.counters.freezes += tally.freezes;
+        }
         self.gathered_bytes = 0;
         let bytes = self.record.bytes();
         if bytes > 0 {

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use bincode::{Decode, Encode};
 use thiserror::Error;
 
+use super::anomaly::AlertNumber;
+
 /// Why a text is not an identifier.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("expected `{prefix}` followed by {digits} hexadecimal digits")]
@@ -71,6 +73,10 @@ id! {
     BudgetRequestId(u128), "bud_", 32
 }
 id! {
+    /// An alert, as people name it: its shard, and its number there.
+    AlertId(u128), "alt_", 32
+}
+id! {
     /// A credential: the first half of the hash of its secret, so it says nothing about the secret.
     KeyId(u64), "key_", 16
 }
@@ -100,6 +106,21 @@ impl OperationId {
     #[must_use]
     pub fn of_settlement(transaction: &str, recipient: &str, resource: &str, amount: super::Amount) -> OperationId {
         OperationId(digest(&["settlement", transaction, recipient, resource, &amount.micros().to_string()]))
+    }
+}
+
+impl AlertId {
+    /// The name of an alert.
+    #[must_use]
+    pub fn new(shard: ShardId, number: AlertNumber) -> AlertId {
+        AlertId(u128::from(shard.0) << 32 | u128::from(number.0))
+    }
+
+    /// Where the alert is kept, if it can be one of ours.
+    #[must_use]
+    pub fn place(self) -> Option<(ShardId, AlertNumber)> {
+        let shard = u16::try_from(self.0 >> 32).ok()?;
+        Some((ShardId(shard), AlertNumber(self.0 as u32)))
     }
 }
 

@@ -118,7 +118,7 @@ impl Collector for EngineCollector {
 type Row = (&'static str, &'static str, u64);
 
 /// What only grows.
-fn counters(status: &EngineStatus) -> [Row; 14] {
+fn counters(status: &EngineStatus) -> [Row; 16] {
     let workers = |count: fn(&WorkerCounters) -> u64| status.workers.iter().map(|worker| count(&worker.counters)).sum();
     [
         ("decisions", "Requests that were decided, reads included", workers(|c| c.decisions)),
@@ -129,6 +129,8 @@ fn counters(status: &EngineStatus) -> [Row; 14] {
         ("waited", "Answers that waited for a commit", workers(|c| c.waited)),
         ("overloaded", "Requests that were refused because of load", workers(|c| c.overloaded)),
         ("unavailable", "Requests whose shard was not available", workers(|c| c.unavailable)),
+        ("alerts", "Alerts that were raised about agents", workers(|c| c.alerts)),
+        ("freezes", "Agents that were frozen, by themselves or by operators", workers(|c| c.freezes)),
         ("commits", "Commits of the journal", status.commits.commits),
         ("commit_bytes", "Bytes of events that were committed", status.commits.bytes),
         ("snapshots", "Snapshots that were written", status.commits.snapshots),

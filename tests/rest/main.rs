@@ -4,6 +4,7 @@
 
 mod access;
 mod actors;
+mod alerts;
 mod audit;
 mod bad_input;
 mod budgets;

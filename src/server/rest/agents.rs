@@ -16,7 +16,10 @@ use crate::{
         identity::Need,
         submit::{self, AskError},
     },
-    wire::json::{AgentBody, AgentPage, AgentRequest, AgentUpdateRequest, NewAgent, Refusal, UpdateAgentBody},
+    wire::json::{
+        AgentBody, AgentPage, AgentRequest, AgentUpdateRequest, FreezeBody, FreezeRequest, NewAgent, Refusal,
+        UpdateAgentBody,
+    },
 };
 
 use super::{
@@ -32,7 +35,11 @@ const PAGE_MAX: usize = 1000;
 
 /// The routes of this file, each with its description.
 pub(super) fn routes() -> OpenApiRouter<RestState> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, update))
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, update))
+        .routes(routes!(freeze))
+        .routes(routes!(unfreeze))
 }
 
 /// Creates an agent.
@@ -84,7 +91,7 @@ pub(super) async fn show(
     Ok(Printed::ok(&AgentBody::of(&look(&state, agent).await?)))
 }
 
-/// Changes an agent: its name, its status, its lease.
+/// Changes an agent: its name, its status, its lease, how it is watched.
 #[utoipa::path(
     patch,
     path = "/api/agents/{id}",
@@ -103,6 +110,43 @@ pub(super) async fn update(
     let agent = caller.about(&state, Need::AGENT_CHANGES, id)?;
     let asked = UpdateAgentBody::read(&body.object()?)?;
     let view = change(&state, &caller, agent, Request::UpdateAgent(agent.index, asked.request())).await?;
+    Ok(Printed::ok(&AgentBody::of(&view)))
+}
+
+/// Freezes an agent: it is suspended, and pays nothing until it is unfrozen.
+#[utoipa::path(
+    post,
+    path = "/api/agents/{id}/freeze",
+    tag = "agents",
+    security(("key" = ["agents:write"])),
+    params(("id" = AgentId, Path, description = "The agent.")),
+    request_body = Option<FreezeRequest>,
+    responses((status = 200, description = "The agent as it is now.", body = AgentBody))
+)]
+async fn freeze(
+    State(state): State<RestState>,
+    caller: Caller,
+    Id(id): Id<AgentId>,
+    body: Body,
+) -> Result<Printed, Rejection> {
+    let agent = caller.about(&state, Need::AGENT_CHANGES, id)?;
+    let asked = FreezeBody::read(&body.optional_object()?)?;
+    let view = change(&state, &caller, agent, Request::Freeze(agent.index, asked.request())).await?;
+    Ok(Printed::ok(&AgentBody::of(&view)))
+}
+
+/// Lets a frozen agent pay again; it is watched anew.
+#[utoipa::path(
+    post,
+    path = "/api/agents/{id}/unfreeze",
+    tag = "agents",
+    security(("key" = ["agents:write"])),
+    params(("id" = AgentId, Path, description = "The agent.")),
+    responses((status = 200, description = "The agent as it is now.", body = AgentBody))
+)]
+async fn unfreeze(State(state): State<RestState>, caller: Caller, Id(id): Id<AgentId>) -> Result<Printed, Rejection> {
+    let agent = caller.about(&state, Need::AGENT_CHANGES, id)?;
+    let view = change(&state, &caller, agent, Request::Unfreeze(agent.index)).await?;
     Ok(Printed::ok(&AgentBody::of(&view)))
 }
 

@@ -3,6 +3,7 @@
 //! There are no rules in here, and no state but the engine's.
 
 mod agents;
+mod alerts;
 mod answer;
 mod audit;
 mod backtest;

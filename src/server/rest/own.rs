@@ -50,7 +50,9 @@ struct OwnPoliciesBody<'a> {
 pub(super) async fn wallets(State(state): State<RestState>, caller: Caller) -> Result<Printed, Rejection> {
     let agent = caller.agent(&state, Need::WALLETS)?;
     let view = agents::look(&state, agent).await?;
-    Ok(Printed::ok(&OwnWalletsBody { wallets: view.wallets.iter().map(WalletBody::of).collect() }))
+    Ok(Printed::ok(&OwnWalletsBody {
+        wallets: view.wallets.iter().map(|wallet| WalletBody::of(wallet, view.status)).collect(),
+    }))
 }
 
 /// Lists the policies that the agent's payments must pass.

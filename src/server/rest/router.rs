@@ -21,8 +21,8 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, answer::Rejection, audit, backtest, budgets, docs, document, health, holds, keys, mcp, own,
-    payments, policies, shadows, simulate, spend, status, transactions, wallets,
+    RestState, agents, alerts, answer::Rejection, audit, backtest, budgets, docs, document, health, holds, keys, mcp,
+    own, payments, policies, shadows, simulate, spend, status, transactions, wallets,
 };
 
 /// The most bytes of a body.
@@ -70,6 +70,7 @@ fn operations() -> OpenApiRouter<RestState> {
         .nest("/api/sdk/budget-requests", budgets::routes_of_agents())
         .nest("/api/budget-requests", budgets::routes_of_operators())
         .merge(agents::routes())
+        .merge(alerts::routes())
         .merge(wallets::routes())
         .merge(keys::routes())
         .merge(policies::routes())

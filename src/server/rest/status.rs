@@ -82,6 +82,8 @@ struct WorkerBody {
     waited: u64,
     overloaded: u64,
     unavailable: u64,
+    alerts: u64,
+    freezes: u64,
     mailbox_batches: usize,
 }
 
@@ -98,6 +100,8 @@ impl WorkerBody {
             waited: counters.waited,
             overloaded: counters.overloaded,
             unavailable: counters.unavailable,
+            alerts: counters.alerts,
+            freezes: counters.freezes,
             mailbox_batches: status.mailbox_batches,
         }
     }

@@ -94,7 +94,7 @@ fn find<'a>(agent: &'a AgentView, wallet_id: &str) -> Option<&'a WalletView> {
 }
 
 fn printed(agent: &AgentView, wallet_id: &str) -> Result<Printed, Rejection> {
-    find(agent, wallet_id).map(|wallet| Printed::ok(&WalletBody::of(wallet))).ok_or_else(no_wallet)
+    find(agent, wallet_id).map(|wallet| Printed::ok(&WalletBody::of(wallet, agent.status))).ok_or_else(no_wallet)
 }
 
 fn no_wallet() -> Rejection {

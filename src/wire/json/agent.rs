@@ -5,11 +5,15 @@ use utoipa::ToSchema;
 
 use crate::kernel::{
     AgentId, Amount, Timestamp,
+    anomaly::WatchingChange,
     outcome::AgentView,
     request::{AgentStatus, CreateAgent, UpdateAgent},
 };
 
-use super::{Money, Object, Refusal, WalletBody};
+use super::{
+    Money, Object, Refusal, WalletBody,
+    watching::{AlertConfig, FreezeConfig, watching},
+};
 
 const STATUS_WORDS: [(&str, AgentStatus); 4] = [
     ("ACTIVE", AgentStatus::Active),
@@ -112,6 +116,7 @@ pub struct UpdateAgentBody {
     status: Option<AgentStatus>,
     name: Option<String>,
     lease: Option<Amount>,
+    watching: Option<Box<WatchingChange>>,
 }
 
 /// A change of an agent; what is not named stays as it is.
@@ -127,21 +132,37 @@ pub struct AgentUpdateRequest {
     name: Option<String>,
     /// How much it may be told before that is durable.
     lease: Option<Amount>,
+    /// Whether what is dangerous freezes it.
+    auto_freeze_enabled: Option<bool>,
+    /// What is dangerous; what is not named stays.
+    freeze_config: Option<FreezeConfig>,
+    /// What is worth an alert; what is not named stays.
+    alert_config: Option<AlertConfig>,
 }
 
 impl UpdateAgentBody {
-    /// Reads `{status?, name?, lease?}`.
+    /// Reads `{status?, name?, lease?, autoFreezeEnabled?, freezeConfig?, alertConfig?}`.
     ///
     /// # Errors
     /// A [`Refusal`] that names the first field that is wrong.
     pub fn read(object: &Object<'_>) -> Result<UpdateAgentBody, Refusal> {
-        Ok(UpdateAgentBody { status: status(object)?, name: name(object)?, lease: object.amount("lease")? })
+        Ok(UpdateAgentBody {
+            status: status(object)?,
+            name: name(object)?,
+            lease: object.amount("lease")?,
+            watching: watching(object)?,
+        })
     }
 
     /// The request to the engine.
     #[must_use]
     pub fn request(&self) -> UpdateAgent<'_> {
-        UpdateAgent { status: self.status, name: self.name.as_deref(), lease: self.lease, watching: None }
+        UpdateAgent {
+            status: self.status,
+            name: self.name.as_deref(),
+            lease: self.lease,
+            watching: self.watching.clone(),
+        }
     }
 }
 
@@ -161,6 +182,9 @@ pub struct AgentBody {
     spent_today: Money,
     spent_this_week: Money,
     spent_this_month: Money,
+    auto_freeze_enabled: bool,
+    freeze_config: FreezeConfig,
+    alert_config: AlertConfig,
     wallets: Vec<WalletBody>,
 }
 
@@ -180,7 +204,10 @@ impl AgentBody {
             spent_today: Money(day),
             spent_this_week: Money(week),
             spent_this_month: Money(month),
-            wallets: view.wallets.iter().map(WalletBody::of).collect(),
+            auto_freeze_enabled: view.watching.auto_freeze,
+            freeze_config: FreezeConfig(view.watching.thresholds.clone()),
+            alert_config: AlertConfig(view.watching.thresholds.clone()),
+            wallets: view.wallets.iter().map(|wallet| WalletBody::of(wallet, view.status)).collect(),
         }
     }
 }

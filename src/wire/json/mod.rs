@@ -3,6 +3,7 @@
 //! is asked; wrong types never are. What is read is described for the OpenAPI document by a `…Request` beside its reader.
 
 mod agent;
+mod alert;
 mod authorize;
 mod backtest;
 mod budget;
@@ -24,8 +25,13 @@ mod simulate;
 mod spend;
 mod transaction;
 mod wallet;
+mod watching;
 
 pub use agent::{AgentBody, AgentPage, AgentRequest, AgentUpdateRequest, NewAgent, UpdateAgentBody, agent_status_word};
+pub use alert::{
+    AlertBody, AlertPage, AlertUpdateRequest, alert_kind, alert_status, alert_status_word, read_alert_change, severity,
+    severity_word,
+};
 pub use authorize::{AuthorizeBody, AuthorizeRequest, Decision, WalletSummary};
 pub use backtest::{BacktestBody, BacktestLine, BacktestRequest, since};
 pub use budget::{BudgetBody, ServicesBody};
@@ -57,3 +63,4 @@ pub use spend::{
 };
 pub use transaction::{TRANSACTIONS_PAGE_DEFAULT, TransactionsBody};
 pub use wallet::{WalletBody, WalletPatch, WalletRequest};
+pub use watching::{AlertConfig, FreezeBody, FreezeConfig, FreezeRequest};

@@ -67,6 +67,11 @@ impl<'a> Object<'a> {
         format!("{}{name}", self.path)
     }
 
+    /// The names of all members.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(String::as_str)
+    }
+
     /// The raw text of a member. `null` means absent.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&'a str> {

@@ -13,11 +13,16 @@ use utoipa::{
 };
 
 use crate::{
-    kernel::{AgentId, Amount, AuthorizationId, BudgetRequestId, KeyId, PolicyId, Timestamp},
+    kernel::anomaly::{Group, Threshold, Unit},
+    kernel::{AgentId, AlertId, Amount, AuthorizationId, BudgetRequestId, KeyId, PolicyId, Timestamp},
     wire::ErrorCode,
 };
 
-use super::{Money, authorize::MeasureBody};
+use super::{
+    Money,
+    authorize::MeasureBody,
+    watching::{AlertConfig, FreezeConfig, number_of},
+};
 
 /// Digits, a point, and at most six digits more.
 const DECIMAL_PATTERN: &str = r"^[0-9]{1,12}(\.[0-9]{1,6})?$";
@@ -47,6 +52,9 @@ described! {
     AgentId, "AgentId", id("An agent's id.", "agt_", 32);
     AuthorizationId, "AuthorizationId", id("A hold's id.", "auth_", 32);
     BudgetRequestId, "BudgetRequestId", id("A budget request's id.", "bud_", 32);
+    AlertId, "AlertId", id("An alert's id.", "alt_", 32);
+    FreezeConfig, "FreezeConfig", thresholds(Group::Freeze, "What freezes an agent whose `autoFreezeEnabled` is set.");
+    AlertConfig, "AlertConfig", thresholds(Group::Alert, "What is worth an alert.");
     PolicyId, "PolicyId", id("A policy's id.", "pol_", 32);
     KeyId, "KeyId", id("A key's id, which says nothing about its secret.", "key_", 16);
     MeasureBody, "Measure", measure();
@@ -89,6 +97,29 @@ fn id(description: &str, prefix: &str, digits: usize) -> RefOr<Schema> {
     let text = ObjectBuilder::new().schema_type(Type::String).description(Some(description));
     let example = Value::from(format!("{prefix}{:0digits$x}", 0x19a_b3c4_d5e6_u64));
     RefOr::T(Schema::Object(text.pattern(Some(format!("^{prefix}[0-9a-f]{{{digits}}}$"))).examples([example]).build()))
+}
+
+/// A number for each threshold of a group; 0 switches its detector off.
+fn thresholds(group: Group, description: &str) -> RefOr<Schema> {
+    let of_group = Threshold::ALL.into_iter().filter(|threshold| threshold.group() == group);
+    let object = of_group.fold(ObjectBuilder::new().schema_type(Type::Object), |object, threshold| {
+        let kind = if matches!(threshold.unit(), Unit::Count | Unit::Percent | Unit::Seconds) {
+            Type::Integer
+        } else {
+            Type::Number
+        };
+        let decimal = |value| serde_json::from_str::<serde_json::Number>(&number_of(threshold, value)).ok();
+        let number = ObjectBuilder::new()
+            .schema_type(kind)
+            .minimum(Some(0))
+            .default(decimal(threshold.default_value()).map(Value::Number));
+        let number = match decimal(threshold.maximum()) {
+            Some(maximum) => number.maximum(maximum.as_f64()),
+            None => number,
+        };
+        object.property(threshold.word(), number)
+    });
+    RefOr::T(Schema::Object(object.description(Some(format!("{description} 0 switches a detector off."))).build()))
 }
 
 fn error_code() -> RefOr<Schema> {

@@ -3,7 +3,11 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::kernel::{Amount, outcome::WalletView, request::WalletSource};
+use crate::kernel::{
+    Amount,
+    outcome::WalletView,
+    request::{AgentStatus, WalletSource},
+};
 
 use super::{Money, Object, Refusal};
 
@@ -197,9 +201,9 @@ pub struct WalletBody {
 }
 
 impl WalletBody {
-    /// What `view` shows.
+    /// What `view` shows of a wallet of an agent in this status: those of an agent that is frozen are frozen with it.
     #[must_use]
-    pub fn of(view: &WalletView) -> WalletBody {
+    pub fn of(view: &WalletView, agent: AgentStatus) -> WalletBody {
         let (source, [day, week, month]) = (&view.source, view.used);
         let allowed = |index: &usize| source.allowed_days == EVERY_DAY || source.allowed_days & (1 << index) != 0;
         WalletBody {
@@ -208,7 +212,7 @@ impl WalletBody {
             chain_id: source.chain_id.clone(),
             custody_type: source.custody.clone(),
             delegation_type: "LIMITED",
-            status: if source.frozen { "FROZEN" } else { "ACTIVE" },
+            status: if source.frozen || agent == AgentStatus::Suspended { "FROZEN" } else { "ACTIVE" },
             balance: source.balance.map(Money),
             available_balance: view.available.map(Money),
             spend_limit_per_tx: source.limit_per_payment.map(Money),
