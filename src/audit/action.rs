@@ -85,6 +85,7 @@ pub enum Resource {
     Payment,
     Session,
     BudgetRequest,
+    ApprovalRequest,
     Webhook,
     Gateway,
     AuditLog,
@@ -92,7 +93,7 @@ pub enum Resource {
 
 impl Resource {
     /// All of them.
-    pub const ALL: [Resource; 14] = [
+    pub const ALL: [Resource; 15] = [
         Resource::Agent,
         Resource::Wallet,
         Resource::Key,
@@ -104,6 +105,7 @@ impl Resource {
         Resource::Payment,
         Resource::Session,
         Resource::BudgetRequest,
+        Resource::ApprovalRequest,
         Resource::Webhook,
         Resource::Gateway,
         Resource::AuditLog,
@@ -124,6 +126,7 @@ impl Resource {
             Resource::Payment => "payment",
             Resource::Session => "session",
             Resource::BudgetRequest => "budget_request",
+            Resource::ApprovalRequest => "approval_request",
             Resource::Webhook => "webhook",
             Resource::Gateway => "gateway",
             Resource::AuditLog => "audit_log",

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     action::{Action, Resource},
     detail::{
-        Booked, Buried, Comment, Enlarged, FrozenFor, Granted, Held, Lengthened, Named, Note, Opened, Operation,
+        Asked, Booked, Buried, Comment, Enlarged, FrozenFor, Granted, Held, Lengthened, Named, Note, Opened, Operation,
         PaidBy, Raised, Refused, Reported, Returned, Revision, Revived, SpentSoFar, Start, Status, Wanted, Watched,
     },
     snapshot::{self, AgentSnapshot},
@@ -13,7 +13,8 @@ use super::{
 use crate::{
     engine::{Fact, FeedDirectory, FeedPosition},
     kernel::{
-        ActorKind, AgentId, AgentIndex, BudgetRequestId, Event, Former, NameId, SessionNumber, ShardId,
+        ActorKind, AgentId, AgentIndex, ApprovalRequestId, AuthorizationId, BudgetRequestId, Event, Former, NameId,
+        SessionNumber, ShardId,
         anomaly::{AlertNumber, AlertStatus},
         event::{AgentCreated, AlertRaised, Approved, Denied, RecordBooked, SessionKind, SessionOpened},
         request::{AgentStatus, Principal},
@@ -168,6 +169,24 @@ impl Change {
                 let change = table.budget(Action::Update, *agent, *id).by(ActorKind::System);
                 Some(change.with(&Status { status: "EXPIRED" }))
             }
+            Event::ApprovalAsked(asked) => {
+                let waiting = table.held("PENDING_APPROVAL", &asked.hold);
+                let change = table.approval(Action::Create, asked.hold.agent, asked.hold.id).with(&waiting);
+                Some(change.noting(&Asked { authorization_id: asked.hold.id.to_string(), required: asked.required }))
+            }
+            Event::ApprovalGiven(given) => {
+                let status = if given.until.is_some() { "APPROVED" } else { "PENDING" };
+                let change = table.approval(Action::Approve, given.agent, given.id).by(ActorKind::User);
+                Some(change.with(&Status { status }).noting(&Comment { comment: &given.comment }))
+            }
+            Event::ApprovalRejected(rejected) => {
+                let change = table.approval(Action::Reject, rejected.agent, rejected.id).by(ActorKind::User);
+                Some(change.with(&Status { status: "REJECTED" }).noting(&Comment { comment: &rejected.comment }))
+            }
+            Event::ApprovalExpired(agent, id) => {
+                let change = table.approval(Action::Update, *agent, *id).by(ActorKind::System);
+                Some(change.with(&Status { status: "EXPIRED" }))
+            }
             Event::Settled(booked) => {
                 let state = Booked { captured: Money(booked.amount), is_final: Some(true) };
                 let noted = PaidBy {
@@ -297,6 +316,11 @@ impl Table<'_> {
         self.of_agent(action, Resource::BudgetRequest, agent, id.to_string())
     }
 
+    fn approval(&self, action: Action, agent: AgentIndex, hold: AuthorizationId) -> Change {
+        let id = self.id(agent).map_or_else(String::new, |agent| ApprovalRequestId::of(agent, hold).to_string());
+        self.of_agent(action, Resource::ApprovalRequest, agent, id)
+    }
+
     /// A session has no id of its own but its number among those of its agent.
     fn session(&self, action: Action, agent: AgentIndex, number: SessionNumber) -> Change {
         let id = self.id(agent).map_or_else(String::new, |id| format!("{id}/{}", number.0));
@@ -319,9 +343,9 @@ impl Table<'_> {
         self.of_agent(Action::AlertCreated, Resource::Alert, raised.agent, id).with(&state).by(ActorKind::System)
     }
 
-    fn approved(&self, approved: &Approved) -> Change {
-        let state = Held {
-            status: "OPEN",
+    fn held(&self, status: &'static str, approved: &Approved) -> Held {
+        Held {
+            status,
             amount: Money(approved.amount),
             protocol: approved.protocol.word(),
             recipient_address: self.name(approved.recipient),
@@ -330,7 +354,11 @@ impl Table<'_> {
             wallet: approved.wallet,
             valid_for_seconds: approved.expires_after.as_secs(),
             remaining: approved.remaining.map(Money),
-        };
+        }
+    }
+
+    fn approved(&self, approved: &Approved) -> Change {
+        let state = self.held("OPEN", approved);
         let change = self.of_agent(Action::Approve, Resource::Authorization, approved.agent, approved.id.to_string());
         change.with(&state).noting(&Revision { revision: approved.policy_revision })
     }

@@ -5,6 +5,13 @@ use serde::Serialize;
 use crate::wire::json::Money;
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Asked {
+    pub(super) authorization_id: String,
+    pub(super) required: u16,
+}
+
+#[derive(Serialize)]
 pub(super) struct Status {
     pub(super) status: &'static str,
 }

@@ -13,7 +13,9 @@ use super::{
 use crate::kernel::{
     AgentIndex, AuthorizationId, Event, Failure, NameId, Outcome, PolicyId, Request, Timestamp,
     anomaly::AlertKind,
-    event::{AlertRaised, Approved, CaptureBooked, Denied, Frozen, Increased, RecordBooked, SettlementBooked},
+    event::{
+        AlertRaised, ApprovalAsked, Approved, CaptureBooked, Denied, Frozen, Increased, RecordBooked, SettlementBooked,
+    },
     outcome::{Booking, Violation},
     policy::PolicySource,
     request::CloseSession,
@@ -80,6 +82,7 @@ impl Trial {
             | Event::BudgetExpired(..)
             // It only tells what a payment before it did.
             | Event::BudgetSpent(..)
+            | Event::ApprovalExpired(..)
             | Event::HoldsVoided(..) => {}
             // A payment that is made anew says so itself.
             Event::BudgetExhausted(agent, _) if self.changed.contains(&agent) => {}
@@ -92,6 +95,11 @@ impl Trial {
             }
             // What a shadow would have decided is another question.
             Event::ShadowPut(..) | Event::ShadowRemoved(..) | Event::ShadowDiffered(_) => {}
+            // People decided about what was asked of them then.
+            Event::ApprovalAsked(asked) => self.asked_people(now, *asked),
+            Event::ApprovalGiven(ref given) if self.changed.contains(&given.agent) => {}
+            Event::ApprovalRejected(ref rejected) if self.changed.contains(&rejected.agent) => {}
+            Event::ApprovalGiven(_) | Event::ApprovalRejected(_) => self.state.apply(now, &event),
             Event::FactsTold(_, facts) => self.facts = facts,
             Event::PolicyPut(ref policy, _) if policy.id == self.draft => {}
             Event::PolicyRemoved(policy, _) if policy == self.draft => {}
@@ -213,6 +221,17 @@ impl Trial {
                 self.change(agent, &begun);
             }
         }
+    }
+
+    /// A payment that waited then waits now, unless its agent's history is another one already.
+    fn asked_people(&mut self, now: Timestamp, asked: ApprovalAsked) {
+        let begun = std::mem::take(&mut self.begun);
+        self.facts = Box::default();
+        if self.changed.contains(&asked.hold.agent) {
+            return;
+        }
+        begun.iter().for_each(|event| self.state.apply(now, event));
+        self.state.apply(now, &Event::ApprovalAsked(Box::new(asked)));
     }
 
     fn deny(&mut self, now: Timestamp, approved: &Approved, violations: Vec<Violation>) {
@@ -357,6 +376,7 @@ fn is_of_time(event: &Event) -> bool {
             | Event::SessionForgotten(..)
             | Event::HistoryForgotten { .. }
             | Event::BudgetExpired(..)
+            | Event::ApprovalExpired(..)
             | Event::HoldsVoided(..)
             | Event::Alerted(_)
             | Event::AgentFrozen(_)

@@ -13,7 +13,7 @@ use crate::{
     client::{Decision, new_authorization_id},
     kernel::{Amount, AuthorizationId, Duration, Protocol, policy::service::host_of_url, request::Intent},
     wire::{
-        reply::{Approved, Denied, Measure},
+        reply::{ApprovalRequired, Approved, Denied, Measure},
         request::Authorize,
     },
 };
@@ -105,6 +105,13 @@ pub(super) fn run(arguments: &AuthorizeArgs, output: Output) -> Result<u8, CliEr
             }
             Ok(DENIED)
         }
+        Decision::ApprovalRequired(waiting) => {
+            match output {
+                Output::Machines => print(&waiting_json(id, &waiting).to_string())?,
+                Output::People => print(&waiting_words(id, &waiting))?,
+            }
+            Ok(DENIED)
+        }
     }
 }
 
@@ -116,6 +123,28 @@ impl From<Rail> for Protocol {
             Rail::Payment => Protocol::Payment,
         }
     }
+}
+
+fn waiting_words(id: AuthorizationId, waiting: &ApprovalRequired) -> String {
+    let about: Vec<String> = waiting.about.iter().map(|violation| format!("\n  {}", violation.message)).collect();
+    format!(
+        "waiting: people must approve ({} of {} have), until {}{}\n{id}\nnext: ask again with `--id {id}`",
+        waiting.given,
+        waiting.required,
+        waiting.decide_by,
+        about.concat()
+    )
+}
+
+fn waiting_json(id: AuthorizationId, waiting: &ApprovalRequired) -> Value {
+    json!({
+        "authorized": false,
+        "status": "REQUIRES_APPROVAL",
+        "authorizationId": id.to_string(),
+        "approvalRequestId": waiting.request.to_string(),
+        "expiresAt": waiting.decide_by.to_string(),
+        "reasons": waiting.about.iter().map(|violation| &violation.message).collect::<Vec<_>>(),
+    })
 }
 
 fn approval_words(id: AuthorizationId, amount: Amount, approved: &Approved) -> String {

@@ -18,8 +18,8 @@ use crate::{
     wire::{
         Handle, Identified, Operation, Reply, Request, Welcome,
         reply::{
-            Approved, Authorization, Budget as BudgetReply, Captured, Denied, Increased, Recorded, Service,
-            SessionClosed,
+            ApprovalRequired, Approved, Authorization, Budget as BudgetReply, Captured, Denied, Increased, Recorded,
+            Service, SessionClosed,
         },
         request::{Authorize, Budget, Capture, CloseSession, Extend, Increment, Record, Refund},
     },
@@ -45,6 +45,8 @@ pub enum Decision<T = Approved> {
     Approved(T),
     /// No, and why.
     Denied(Denied),
+    /// Not yet: the money is held while people decide. Asking again with the same id tells what they decided.
+    ApprovalRequired(Box<ApprovalRequired>),
 }
 
 /// An id for an authorization that nobody has used.
@@ -398,6 +400,7 @@ fn decision(reply: Reply) -> Result<Decision, ClientError> {
     match reply {
         Reply::Approved(approved) => Ok(Decision::Approved(approved)),
         Reply::Denied(denied) => Ok(Decision::Denied(denied)),
+        Reply::ApprovalRequired(required) => Ok(Decision::ApprovalRequired(required)),
         other => Err(unexpected(other)),
     }
 }

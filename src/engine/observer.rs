@@ -75,6 +75,10 @@ pub(super) fn is_observed(event: &Event) -> bool {
         | Event::BudgetRejected(_)
         | Event::BudgetSpent(..)
         | Event::BudgetExhausted(..)
-        | Event::BudgetExpired(..) => false,
+        | Event::BudgetExpired(..)
+        | Event::ApprovalAsked(_)
+        | Event::ApprovalGiven(_)
+        | Event::ApprovalRejected(_)
+        | Event::ApprovalExpired(..) => false,
     }
 }

@@ -107,7 +107,11 @@ pub(super) fn write(event: &Event, context: &mut Context, bytes: &mut Vec<u8>) {
         | Event::BudgetRejected(_)
         | Event::BudgetSpent(..)
         | Event::BudgetExhausted(..)
-        | Event::BudgetExpired(..) => {
+        | Event::BudgetExpired(..)
+        | Event::ApprovalAsked(_)
+        | Event::ApprovalGiven(_)
+        | Event::ApprovalRejected(_)
+        | Event::ApprovalExpired(..) => {
             bincode::encode_into_std_write(event, bytes, ENCODING).expect("memory takes every event");
         }
     }

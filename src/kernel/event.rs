@@ -6,9 +6,12 @@ use bincode::{Decode, Encode};
 use super::{
     Actor, Amount, Duration, Former, Protocol, Timestamp,
     anomaly::{AlertKind, AlertNumber, AlertStatus, Finding, Severity, WatchingChange},
-    id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, KeyId, NameId, OperationId, PolicyId, SessionNumber},
+    id::{
+        AgentId, AgentIndex, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, NameId, OperationId, PolicyId,
+        SessionNumber,
+    },
     options::Options,
-    outcome::{Booking, ViolationKind},
+    outcome::{Booking, Violation, ViolationKind},
     policy::PolicySource,
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
@@ -125,6 +128,55 @@ pub enum Event {
     FactsTold(AgentIndex, Box<[u8]>),
     /// The audit was exported: what of it, in words.
     AuditExported(Box<str>),
+    /// A hold was placed that waits for people: nobody may pay yet.
+    ApprovalAsked(Box<ApprovalAsked>),
+    /// A person approved; the last of them lets the caller pay.
+    ApprovalGiven(Box<ApprovalGiven>),
+    /// A person rejected: the hold is released.
+    ApprovalRejected(Box<ApprovalRejected>),
+    /// Nobody decided in time: the hold is released.
+    ApprovalExpired(AgentIndex, AuthorizationId),
+}
+
+/// A hold was placed that waits for people.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ApprovalAsked {
+    /// The name of what is asked.
+    pub request: ApprovalRequestId,
+    /// The hold, as it would be approved; it lasts until it must be decided.
+    pub hold: Approved,
+    /// What the policies ask about.
+    pub about: Vec<Violation>,
+    /// How many must approve.
+    pub required: u16,
+    /// The credentials of those who may; empty for every operator.
+    pub approvers: Vec<KeyId>,
+    /// What is bought, why, what kind of spend it is, and on which chain, as the agent said.
+    pub texts: [Box<str>; 4],
+    /// How long the caller may pay from the last approval on.
+    pub lasts: Duration,
+}
+
+/// A person approved.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct ApprovalGiven {
+    pub agent: AgentIndex,
+    pub id: AuthorizationId,
+    pub approver: KeyId,
+    pub comment: Box<str>,
+    /// The caller may pay until then; absent while more must approve.
+    pub until: Option<Timestamp>,
+}
+
+/// A person rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct ApprovalRejected {
+    pub agent: AgentIndex,
+    pub id: AuthorizationId,
+    pub approver: KeyId,
+    pub comment: Box<str>,
 }
 
 /// An agent asked for a budget.

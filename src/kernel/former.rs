@@ -76,6 +76,7 @@ impl State {
             | Request::Read(_)
             | Request::RequestBudget(..)
             | Request::DecideBudget(..)
+            | Request::DecideApproval(..)
             | Request::By(..) => None,
         }
     }

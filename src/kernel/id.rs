@@ -69,6 +69,10 @@ id! {
     WebhookId(u128), "whk_", 32
 }
 id! {
+    /// A payment that people are asked about; follows from its agent and its hold.
+    ApprovalRequestId(u128), "apr_", 32
+}
+id! {
     /// A budget that an agent asked for; unique within its agent.
     BudgetRequestId(u128), "bud_", 32
 }
@@ -121,6 +125,14 @@ impl AlertId {
     pub fn place(self) -> Option<(ShardId, AlertNumber)> {
         let shard = u16::try_from(self.0 >> 32).ok()?;
         Some((ShardId(shard), AlertNumber(self.0 as u32)))
+    }
+}
+
+impl ApprovalRequestId {
+    /// The request about a hold of an agent.
+    #[must_use]
+    pub fn of(agent: AgentId, hold: AuthorizationId) -> ApprovalRequestId {
+        ApprovalRequestId(digest(&["approval request", &agent.to_string(), &hold.to_string()]))
     }
 }
 

@@ -31,8 +31,8 @@ pub use event::Event;
 pub use facts::Facts;
 pub use former::Former;
 pub use id::{
-    AgentId, AgentIndex, AlertId, AuthorizationId, BudgetRequestId, KeyId, NameId, OperationId, PolicyId,
-    SessionNumber, ShardId, WebhookId,
+    AgentId, AgentIndex, AlertId, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, NameId, OperationId,
+    PolicyId, SessionNumber, ShardId, WebhookId,
 };
 pub use name::{Name, NameError};
 pub use options::Options;

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::{
     Amount, Duration, Protocol, Timestamp,
     anomaly::{Alert, Watching},
-    id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, OperationId, SessionNumber},
+    id::{AgentId, AgentIndex, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, OperationId, SessionNumber},
     policy::{PolicyError, PolicySource, RuleKind},
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
@@ -67,6 +67,10 @@ pub enum Outcome {
     Done,
     /// A budget request as it is now.
     BudgetRequest(Box<BudgetRequestView>),
+    /// The money is held while people decide; the caller may not pay yet.
+    ApprovalRequired(Box<ApprovalRequired>),
+    /// What people were asked, as it is now.
+    ApprovalRequest(Box<ApprovalRequestView>),
     /// What was looked at.
     View(View),
 }
@@ -96,6 +100,27 @@ pub struct Approval {
     pub repeated: bool,
 }
 
+/// The money is held while people decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalRequired {
+    /// The name of what is asked.
+    pub request: ApprovalRequestId,
+    /// The hold.
+    pub id: AuthorizationId,
+    /// The payment is declined then, unless it is decided.
+    pub decide_by: Timestamp,
+    /// How many must approve.
+    pub required: u16,
+    /// How many have approved.
+    pub given: u16,
+    /// What the policies ask about.
+    pub about: Vec<Violation>,
+    /// The revision of the policies that ask.
+    pub policy_revision: u32,
+    /// Whether it waited before.
+    pub repeated: bool,
+}
+
 /// A payment may not happen, and why: every limit that stands against it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
@@ -106,7 +131,7 @@ pub struct Denial {
 }
 
 /// One limit that stands against a payment. `Violation::code` and `Violation::message` put it in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Violation {
     /// Which kind of limit.
     pub kind: ViolationKind,
@@ -162,6 +187,8 @@ pub enum ViolationKind {
     WalletPerMonth,
     /// The wallet does not hold enough.
     Balance,
+    /// People were asked, and it was not approved.
+    Declined,
     /// No policy could be understood; nothing is allowed until one is written anew.
     Unreadable,
 }
@@ -280,6 +307,21 @@ pub enum Failure {
         /// The named maximum.
         maximum: u64,
     },
+    /// No such approval request.
+    #[error("no approval request has this id")]
+    UnknownApprovalRequest,
+    /// The policy names others.
+    #[error("this key is not among those that may decide about the payment")]
+    NotAnApprover,
+    /// It was decided, or its time is over.
+    #[error("the approval request is {0}; only one that is pending can be decided")]
+    ApprovalRequestOver(ApprovalStatus),
+    /// The agent is paused, suspended or revoked.
+    #[error("the agent is not active; a payment of it can be rejected, or approved once it is active again")]
+    AgentStopped,
+    /// The hold waits for people.
+    #[error("the authorization waits for approval; wait for the decision, or void it")]
+    AwaitsApproval,
     /// No such budget request of the agent.
     #[error("no budget request of this agent has this id")]
     UnknownBudgetRequest,
@@ -292,6 +334,54 @@ pub enum Failure {
     /// The policy cannot be understood.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+}
+
+/// What has become of a payment that people were asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum ApprovalStatus {
+    /// It waits; the money is held.
+    Waiting,
+    /// Enough approved.
+    Approved,
+    /// One rejected.
+    Rejected,
+    /// Nobody decided in time.
+    Expired,
+    /// The agent released the hold.
+    Withdrawn,
+    /// It was paid without waiting.
+    Bypassed,
+}
+
+impl ApprovalStatus {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [ApprovalStatus; 6] = [
+        ApprovalStatus::Waiting,
+        ApprovalStatus::Approved,
+        ApprovalStatus::Rejected,
+        ApprovalStatus::Expired,
+        ApprovalStatus::Withdrawn,
+        ApprovalStatus::Bypassed,
+    ];
+
+    /// The word for it in the API.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            ApprovalStatus::Waiting => "PENDING",
+            ApprovalStatus::Approved => "APPROVED",
+            ApprovalStatus::Rejected => "REJECTED",
+            ApprovalStatus::Expired => "EXPIRED",
+            ApprovalStatus::Withdrawn => "WITHDRAWN",
+            ApprovalStatus::Bypassed => "BYPASSED",
+        }
+    }
+}
+
+impl std::fmt::Display for ApprovalStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
 }
 
 /// What has become of a budget request.
@@ -393,6 +483,8 @@ pub enum View {
     Shadows(Vec<ShadowView>),
     /// What would be decided.
     Simulation(SimulationView),
+    /// Payments that people were asked about, newest first.
+    ApprovalRequests(Vec<ApprovalRequestView>),
     /// Budget requests, newest first.
     BudgetRequests(Vec<BudgetRequestView>),
     /// The budget in force, if there is one.
@@ -436,6 +528,51 @@ pub struct AuthorizationView {
     pub expires_at: Timestamp,
     /// The transaction that the settlement named; empty where it named none, absent where nothing was settled after the payment.
     pub transaction: Option<String>,
+    /// What people were asked about it, and how far that is; absent where nobody was asked.
+    pub approval: Option<(ApprovalRequestId, ApprovalStatus)>,
+}
+
+/// A payment that people were asked about, as of now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the request, the hold and the policy's terms")]
+pub struct ApprovalRequestView {
+    pub id: ApprovalRequestId,
+    pub authorization: AuthorizationId,
+    pub agent: AgentId,
+    pub agent_name: String,
+    pub status: ApprovalStatus,
+    pub amount: Amount,
+    pub protocol: Protocol,
+    /// Whether it is the deposit of a session.
+    pub deposit: bool,
+    pub recipient: String,
+    pub service: String,
+    pub session: String,
+    pub resource: String,
+    pub purpose: String,
+    pub category: String,
+    pub chain: String,
+    /// What the policies ask about.
+    pub about: Vec<Violation>,
+    pub required: u16,
+    /// The credentials of those who may decide; empty for every operator.
+    pub approvers: Vec<KeyId>,
+    pub answers: Vec<ApprovalAnswerView>,
+    pub created_at: Timestamp,
+    pub decide_by: Timestamp,
+    pub decided_at: Option<Timestamp>,
+    /// The caller may pay until then; absent unless it was approved.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What one person said about a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the request")]
+pub struct ApprovalAnswerView {
+    pub approver: KeyId,
+    pub approves: bool,
+    pub at: Timestamp,
+    pub comment: String,
 }
 
 /// A budget request, as of now.

@@ -5,9 +5,9 @@ use bincode::{BorrowDecode, Encode};
 use super::{
     Actor, Amount, Duration, Facts, Protocol, Timestamp,
     anomaly::{AlertKind, AlertNumber, AlertStatus, Severity, WatchingChange},
-    id::{AgentId, AgentIndex, AuthorizationId, BudgetRequestId, KeyId, OperationId, PolicyId},
+    id::{AgentId, AgentIndex, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, OperationId, PolicyId},
     options::Options,
-    outcome::BudgetStatus,
+    outcome::{ApprovalStatus, BudgetStatus},
     policy::PolicySource,
     webhook::WebhookChange,
 };
@@ -73,6 +73,8 @@ pub enum Request<'a> {
     DecideBudget(AgentIndex, DecideBudget<'a>),
     /// Keep in the journal that the audit is exported: what of it, in words; at most 256 bytes.
     NoteExport(Box<str>),
+    /// Approve or reject a payment that waits.
+    DecideApproval(AgentIndex, DecideApproval<'a>),
 }
 
 /// Asks for a hold of `amount` for one payment, or for the deposit of a session.
@@ -240,6 +242,19 @@ pub struct DecideBudget<'a> {
     pub id: BudgetRequestId,
     /// How it is decided.
     pub verdict: BudgetVerdict,
+    /// Why, for the agent and the audit; may be empty.
+    pub comment: &'a str,
+}
+
+/// Decides about a payment that waits. One person counts once; deciding the same again changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct DecideApproval<'a> {
+    /// The hold that waits.
+    pub id: AuthorizationId,
+    /// The credential of who decides.
+    pub approver: KeyId,
+    /// Approve or reject.
+    pub approves: bool,
     /// Why, for the agent and the audit; may be empty.
     pub comment: &'a str,
 }
@@ -425,6 +440,11 @@ pub enum Query<'a> {
     LatestBudgetRequests(Option<BudgetStatus>, u32),
     /// The budget requests of all agents of the shard that have this id: clients choose the ids, so there may be several.
     FindBudgetRequests(BudgetRequestId),
+    /// The latest payments that people were asked about, newest first: of one agent, and in one status, where either is said, and at most so
+    /// many.
+    LatestApprovalRequests(Option<AgentIndex>, Option<ApprovalStatus>, u32),
+    /// A payment that people were asked about.
+    ApprovalRequest(ApprovalRequestId),
     /// The budget that limits an agent now. Part of what an approval says, so it waits for the disk no more than that.
     BudgetInForce(AgentIndex),
     /// The policies in shadow, and where they disagreed.

@@ -25,6 +25,7 @@ impl ViolationKind {
             ViolationKind::WalletPerWeek => "WEEKLY_LIMIT",
             ViolationKind::WalletPerMonth => "MONTHLY_LIMIT",
             ViolationKind::Balance => "INSUFFICIENT_BALANCE",
+            ViolationKind::Declined => "APPROVAL_DECLINED",
             ViolationKind::Unreadable => "POLICY_UNREADABLE",
         }
     }
@@ -52,6 +53,7 @@ impl Violation {
             ViolationKind::WalletPerWeek => "Amount exceeds the wallet's weekly limit",
             ViolationKind::WalletPerMonth => "Amount exceeds the wallet's monthly limit",
             ViolationKind::Balance => "Amount exceeds the wallet's available balance",
+            ViolationKind::Declined => "The payment was not approved by as many as must",
             ViolationKind::Unreadable => "A policy of the agent cannot be read by this version; write it anew",
         };
         match (self.limit, self.current) {

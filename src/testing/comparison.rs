@@ -10,7 +10,7 @@ use super::{
 };
 use crate::kernel::{
     AgentIndex, Failure, Options, Outcome, Protocol, Request, State, Timestamp,
-    outcome::{Booking, BudgetStatus, Measure, View, Violation, ViolationKind},
+    outcome::{ApprovalRequestView, ApprovalStatus, Booking, BudgetStatus, Measure, View, Violation, ViolationKind},
     policy::RuleKind,
     reason::Reasons,
     request::Query,
@@ -60,6 +60,9 @@ pub struct Tally {
     pub misdirected: u64,
     pub settled: u64,
     pub sessions_closed: u64,
+    pub waiting: u64,
+    pub approvals_given: u64,
+    pub approvals_rejected: u64,
     pub budgets_approved: u64,
     pub budget_denials: u64,
     pub budgets_exhausted: u64,
@@ -189,6 +192,7 @@ impl Comparison {
         }
         self.look(&Query::Shard { digest: false })?;
         self.look(&Query::LatestBudgetRequests(None, 50))?;
+        self.look(&Query::LatestApprovalRequests(None, None, 50))?;
         self.look(&Query::LatestBudgetRequests(Some(BudgetStatus::Expired), 3))?;
         self.kernel.same_from_image()?;
         self.kernel.same_from_events()
@@ -200,6 +204,7 @@ impl Comparison {
         self.look(&Query::Wallets(agent))?;
         self.look(&Query::BudgetRequests(agent, None, None))?;
         self.look(&Query::BudgetInForce(agent))?;
+        self.look(&Query::LatestApprovalRequests(Some(agent), None, 9))?;
         let lease = self.kernel.state().lease(agent);
         let (found, expected) = ((lease.amount, lease.count, lease.armed), self.model.lease(agent));
         if found != expected {
@@ -259,9 +264,14 @@ impl Comparison {
             _ => crate::kernel::Amount::ZERO,
         };
         tally.overage += u64::from(!overage.is_zero());
+        // What people are asked about may go beyond the cap that asks.
+        let beyond = match (request, outcome) {
+            (Request::Authorize(_, asked), Ok(Outcome::ApprovalRequired(_))) => asked.amount,
+            _ => overage,
+        };
         if let Some(agent) = agent_of(request) {
             self.excess.resize(self.excess.len().max(agent + 1), 0);
-            self.excess[agent] += overage.micros();
+            self.excess[agent] += beyond.micros();
         }
         match outcome {
             Ok(Outcome::Approved(approval)) if approval.repeated => tally.repeated += 1,
@@ -287,6 +297,16 @@ impl Comparison {
                 Booking::Misdirected => tally.misdirected += 1,
             },
             Ok(Outcome::SessionClosed { .. }) => tally.sessions_closed += 1,
+            Ok(Outcome::ApprovalRequired(waiting)) if waiting.repeated => tally.repeated += 1,
+            Ok(Outcome::ApprovalRequired(_)) => tally.waiting += 1,
+            Ok(Outcome::ApprovalRequest(view)) => match view.status {
+                ApprovalStatus::Approved => tally.approvals_given += 1,
+                ApprovalStatus::Rejected => tally.approvals_rejected += 1,
+                ApprovalStatus::Waiting
+                | ApprovalStatus::Expired
+                | ApprovalStatus::Withdrawn
+                | ApprovalStatus::Bypassed => {}
+            },
             Ok(Outcome::BudgetRequest(view)) => match view.status {
                 BudgetStatus::Approved => tally.budgets_approved += 1,
                 BudgetStatus::Exhausted => tally.budgets_exhausted += 1,
@@ -307,8 +327,9 @@ impl Tally {
         let reports =
             [self.matched, self.from_deposit, self.recovered, self.unauthorized, self.duplicate, self.misdirected];
         let others = [self.denied, self.late, self.overage, self.refunded, self.sessions_closed, self.failures];
+        let waiting = [self.waiting, self.approvals_given, self.approvals_rejected];
         let budgets = [self.budgets_approved, self.budget_denials, self.budgets_exhausted];
-        successes.iter().chain(&budgets).chain(&reports).chain(&others).all(|count| *count > 0)
+        successes.iter().chain(&waiting).chain(&budgets).chain(&reports).chain(&others).all(|count| *count > 0)
     }
 
     /// Both together.
@@ -334,6 +355,9 @@ impl Tally {
             misdirected: self.misdirected + other.misdirected,
             settled: self.settled + other.settled,
             sessions_closed: self.sessions_closed + other.sessions_closed,
+            waiting: self.waiting + other.waiting,
+            approvals_given: self.approvals_given + other.approvals_given,
+            approvals_rejected: self.approvals_rejected + other.approvals_rejected,
             budgets_approved: self.budgets_approved + other.budgets_approved,
             budget_denials: self.budget_denials + other.budget_denials,
             budgets_exhausted: self.budgets_exhausted + other.budgets_exhausted,
@@ -344,7 +368,8 @@ impl Tally {
 
 fn agent_of(request: &Request<'_>) -> Option<usize> {
     match request {
-        Request::Capture(agent, _)
+        Request::Authorize(agent, _)
+        | Request::Capture(agent, _)
         | Request::CaptureTo(agent, _)
         | Request::Settle(agent, _)
         | Request::Record(agent, _) => Some(agent.0 as usize),
@@ -367,6 +392,8 @@ fn comparable(answer: &Result<Outcome, Failure>) -> Result<Outcome, Failure> {
     match &mut answer {
         Ok(Outcome::Approved(approval)) => approval.reasons = Reasons::default(),
         Ok(Outcome::View(View::Services(views))) => views.sort_by(|a, b| a.service.cmp(&b.service)),
+        Ok(Outcome::ApprovalRequest(view)) => without_words(view),
+        Ok(Outcome::View(View::ApprovalRequests(views))) => views.iter_mut().for_each(without_words),
         Ok(Outcome::View(View::Simulation(view))) => {
             view.answers = view.answers.iter().map(comparable).collect();
         }
@@ -376,6 +403,13 @@ fn comparable(answer: &Result<Outcome, Failure>) -> Result<Outcome, Failure> {
         _ => {}
     }
     answer
+}
+
+/// The words of the agent count in nothing.
+fn without_words(view: &mut ApprovalRequestView) {
+    for text in [&mut view.purpose, &mut view.category, &mut view.chain] {
+        text.clear();
+    }
 }
 
 /// What an ended session would have left is not compared: nobody needs to know.

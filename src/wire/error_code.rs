@@ -7,7 +7,7 @@ use crate::{
     engine::{EngineError, Fault},
     kernel::{
         Failure,
-        outcome::{BudgetStatus, HoldStatus},
+        outcome::{ApprovalStatus, BudgetStatus, HoldStatus},
     },
 };
 
@@ -120,7 +120,13 @@ impl From<&Failure> for ErrorCode {
             | Failure::UnknownPolicy
             | Failure::UnknownAlert
             | Failure::UnknownWebhook
+            | Failure::UnknownApprovalRequest
             | Failure::UnknownBudgetRequest => ErrorCode::NotFound,
+            Failure::NotAnApprover => ErrorCode::InsufficientScope,
+            Failure::ApprovalRequestOver(ApprovalStatus::Expired) => ErrorCode::Expired,
+            Failure::ApprovalRequestOver(_) | Failure::AgentStopped | Failure::AwaitsApproval => {
+                ErrorCode::InvalidStatus
+            }
             Failure::BudgetRequestExists => ErrorCode::BudgetRequestExists,
             Failure::BudgetRequestOver(BudgetStatus::Expired) => ErrorCode::Expired,
             Failure::BudgetRequestOver(_) => ErrorCode::InvalidStatus,

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::Answer,
     kernel::{
-        Amount, AuthorizationId, Duration, Outcome, Protocol, Timestamp,
+        Amount, ApprovalRequestId, AuthorizationId, Duration, Outcome, Protocol, Timestamp,
         outcome::{self, Approval, Booking, HoldStatus, View},
     },
 };
@@ -52,6 +52,8 @@ pub enum Reply {
     Pong(Timestamp),
     /// The report of each capture of a message, in their order: booked, or why not.
     CaptureResults(Vec<CaptureResult>),
+    /// The money is held while people decide; the caller may not pay yet.
+    ApprovalRequired(Box<ApprovalRequired>),
 }
 
 /// Why nothing was done.
@@ -118,6 +120,25 @@ pub struct Approved {
     /// The revision of the policies that decided.
     pub policy_revision: u32,
     /// Whether this answer was given before.
+    pub repeated: bool,
+}
+
+/// The money is held while people decide. Asking again with the same id tells what they decided.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ApprovalRequired {
+    /// The name of what people are asked.
+    pub request: ApprovalRequestId,
+    /// The payment is declined then, unless it is decided.
+    pub decide_by: Timestamp,
+    /// How many must approve.
+    pub required: u16,
+    /// How many have approved.
+    pub given: u16,
+    /// What the policies ask about.
+    pub about: Vec<Violation>,
+    /// The revision of the policies that ask.
+    pub policy_revision: u32,
+    /// Whether it waited before.
     pub repeated: bool,
 }
 
@@ -283,6 +304,7 @@ mod kind {
     pub(super) const SERVICES: u8 = 141;
     pub(super) const PONG: u8 = 142;
     pub(super) const CAPTURE_RESULTS: u8 = 143;
+    pub(super) const APPROVAL_REQUIRED: u8 = 144;
 }
 
 /// Why an item is not a reply.
@@ -332,6 +354,7 @@ impl Reply {
             kind::SERVICES => read(body, Reply::Services),
             kind::PONG => read(body, Reply::Pong),
             kind::CAPTURE_RESULTS => often(body, Reply::CaptureResults),
+            kind::APPROVAL_REQUIRED => read(body, Reply::ApprovalRequired),
             unknown => Err(NotAReply::UnknownKind(unknown)),
         }
     }
@@ -356,6 +379,7 @@ impl Reply {
             Reply::Services(_) => kind::SERVICES,
             Reply::Pong(_) => kind::PONG,
             Reply::CaptureResults(_) => kind::CAPTURE_RESULTS,
+            Reply::ApprovalRequired(_) => kind::APPROVAL_REQUIRED,
         }
     }
 
@@ -376,6 +400,7 @@ impl Reply {
             Reply::Budget(message) => codec::encode(message, bytes),
             Reply::Services(services) => codec::encode(services, bytes),
             Reply::CaptureResults(results) => results.put(bytes),
+            Reply::ApprovalRequired(message) => codec::encode(message, bytes),
         }
     }
 
@@ -449,7 +474,11 @@ impl From<Outcome> for Reply {
             }
             Outcome::SessionClosed { spent, released } => Reply::SessionClosed(SessionClosed { spent, released }),
             Outcome::View(view) => Reply::from(view),
+            Outcome::ApprovalRequired(required) => {
+                Reply::ApprovalRequired(Box::new(ApprovalRequired::from(&*required)))
+            }
             Outcome::Settled(_)
+            | Outcome::ApprovalRequest(_)
             | Outcome::BudgetRequest(_)
             | Outcome::AgentCreated(_)
             | Outcome::PolicyChanged { .. }
@@ -473,6 +502,7 @@ impl From<View> for Reply {
             | View::Shadows(_)
             | View::Simulation(_)
             | View::BudgetRequests(_)
+            | View::ApprovalRequests(_)
             | View::BudgetInForce(_)
             | View::Alert(_)
             | View::Alerts(_)
@@ -497,6 +527,20 @@ impl From<&Approval> for Approved {
             session: approval.session.0,
             policy_revision: approval.policy_revision,
             repeated: approval.repeated,
+        }
+    }
+}
+
+impl From<&outcome::ApprovalRequired> for ApprovalRequired {
+    fn from(required: &outcome::ApprovalRequired) -> ApprovalRequired {
+        ApprovalRequired {
+            request: required.request,
+            decide_by: required.decide_by,
+            required: required.required,
+            given: required.given,
+            about: required.about.iter().map(Violation::from).collect(),
+            policy_revision: required.policy_revision,
+            repeated: required.repeated,
         }
     }
 }

@@ -10,14 +10,15 @@ use super::{
     greeting::{Address, Handle, Hello, Identified, Limits, Welcome, write_error},
     limits::FRAME_BYTES_MAX,
     reply::{
-        Approved, Authorization, Budget as BudgetReply, CaptureResult, Captured, Denied, ErrorReply, Increased, Limit,
-        Measure, Recorded, Refused, Reply, Service, Session, SessionClosed, Violation,
+        ApprovalRequired, Approved, Authorization, Budget as BudgetReply, CaptureResult, Captured, Denied, ErrorReply,
+        Increased, Limit, Measure, Recorded, Refused, Reply, Service, Session, SessionClosed, Violation,
     },
     request::{Authorize, Budget, Capture, CloseSession, Extend, Increment, Operation, Record, Refund, Request},
     *,
 };
 use crate::kernel::{
-    AgentId, AgentIndex, Amount, AuthorizationId, Duration, OperationId, Protocol, ShardId, Timestamp,
+    AgentId, AgentIndex, Amount, ApprovalRequestId, AuthorizationId, Duration, OperationId, Protocol, ShardId,
+    Timestamp,
     outcome::{Booking, HoldStatus},
     request::Intent,
 };
@@ -108,6 +109,20 @@ fn replies() -> Vec<(&'static str, u64, Reply)> {
         policy_revision: 4,
         repeated: false,
     };
+    let waiting = ApprovalRequired {
+        request: ApprovalRequestId(0x0b),
+        decide_by: MOMENT,
+        required: 2,
+        given: 1,
+        about: vec![Violation {
+            code: "REQUIRE_APPROVAL_ABOVE".to_owned(),
+            limit: Measure::Money(Amount::from_units(5)),
+            current: Measure::Money(Amount::from_units(6)),
+            message: "large".to_owned(),
+        }],
+        policy_revision: 4,
+        repeated: false,
+    };
     let denied = Denied {
         violations: vec![
             Violation {
@@ -187,6 +202,7 @@ fn replies() -> Vec<(&'static str, u64, Reply)> {
         ("services view", 17, Reply::Services(vec![service])),
         ("pong", 0, Reply::Pong(MOMENT)),
         ("capture results", 18, Reply::CaptureResults(results)),
+        ("approval required", 7, Reply::ApprovalRequired(Box::new(waiting))),
     ]
 }
 

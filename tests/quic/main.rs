@@ -45,7 +45,7 @@ fn payment(amount: Amount) -> Authorize<'static> {
 async fn approved(client: &Client, agent: Handle, request: &Authorize<'_>) -> holdfast::wire::reply::Approved {
     match client.authorize(agent, request).await.unwrap() {
         Decision::Approved(approved) => approved,
-        Decision::Denied(denied) => panic!("{denied:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -5,6 +5,7 @@
 mod access;
 mod actors;
 mod alerts;
+mod approvals;
 mod audit;
 mod bad_input;
 mod budgets;

@@ -1,4 +1,4 @@
-//! Rules whose breach is for a human to decide. Nobody can be asked yet, so that what they stand against is denied.
+//! Rules whose breach is for a human to decide: what is asked, and when nobody is.
 
 use crate::shard::*;
 use holdfast::kernel::{
@@ -28,7 +28,8 @@ fn what_equals_the_threshold_needs_nobody() {
         for payment in [x402, plain, |id, amount| mpp(id, amount, ""), |id, amount| deposit(id, amount, "")] {
             let mut shard = shard(&[(rule_type, operator, value, "REQUIRE_APPROVAL")]);
             assert_eq!(kinds(&shard.authorize(payment(1, 51))), [ViolationKind::Rule(kind)], "{rule_type}");
-            assert_eq!(shard.balance(), [0; 4]);
+            assert_eq!(shard.balance(), [51; 4], "the money is held while people decide");
+            shard.void(1).unwrap();
             assert_eq!(kinds(&shard.authorize(payment(2, 50))), [], "{rule_type}");
         }
     }

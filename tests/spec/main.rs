@@ -3,6 +3,7 @@
 
 mod actor;
 mod alert;
+mod approval;
 mod asking;
 mod authorize;
 mod budget;

@@ -290,6 +290,7 @@ pub(crate) fn kinds(answer: &Answer) -> Vec<ViolationKind> {
 pub(crate) fn violations(answer: &Answer) -> Vec<Violation> {
     match answer {
         Ok(Outcome::Denied(denial)) => denial.violations.clone(),
+        Ok(Outcome::ApprovalRequired(waiting)) => waiting.about.clone(),
         Ok(Outcome::Approved(_) | Outcome::Increased { .. }) => Vec::new(),
         other => panic!("neither approved nor denied: {other:?}"),
     }

@@ -133,6 +133,15 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "what people must approve waits and holds its money",
+        rules: &[("REQUIRE_APPROVAL_ABOVE", "GT", "0.5")],
+        steps: &[
+            (cost("0.5"), "approved, 999.50 left"),
+            (cost("0.500001"), "waits: REQUIRE_APPROVAL_ABOVE"),
+            (cost("0.1"), "approved, 998.899999 left"),
+        ],
+    },
+    Case {
         name: "how often",
         rules: &[("VELOCITY_LIMIT", "LTE", "{\"maxCount\":2,\"period\":\"DAY\"}")],
         steps: &[
@@ -213,6 +222,10 @@ async fn over_quic(client: &QuicClient, agent: Handle, step: Step, holds: &mut H
                     };
                     denial(denied.violations.iter().map(one))
                 }
+                Decision::ApprovalRequired(waiting) => {
+                    let about = waiting.about.iter().map(|one| one.code.clone()).collect::<Vec<_>>();
+                    format!("waits: {}", about.join(", "))
+                }
             })
         }
         Tell(report) => {
@@ -265,6 +278,10 @@ async fn over_json(
             let answer = answer?;
             if answer["authorized"] == true {
                 return Ok(format!("approved, {} left", number(&answer["remaining"])));
+            }
+            if answer["status"] == "REQUIRES_APPROVAL" {
+                let about = answer["violations"].as_array().unwrap().iter().map(|one| text(one, "type"));
+                return Ok(format!("waits: {}", about.collect::<Vec<_>>().join(", ")));
             }
             let one = |one: &Value| (text(one, "type"), number(&one["limit"]), number(&one["current"]));
             Ok(denial(answer["violations"].as_array().unwrap().iter().map(one)))
@@ -350,7 +367,8 @@ fn measured(measure: Measure) -> String {
 
 fn payer(gateway: &Gateway<'_>, case: &Case) -> Payer {
     let payer = Payer::new(gateway);
-    let rule = |(kind, operator, value): &(&str, &str, &str)| json!({ "ruleType": kind, "operator": operator, "value": value, "action": "ALLOW" });
+    let action = |kind: &str| if kind == "REQUIRE_APPROVAL_ABOVE" { "REQUIRE_APPROVAL" } else { "ALLOW" };
+    let rule = |(kind, operator, value): &(&str, &str, &str)| json!({ "ruleType": kind, "operator": operator, "value": value, "action": action(kind) });
     let rules: Vec<Value> = case.rules.iter().map(rule).collect();
     let policy = json!({ "name": case.name, "scope": "assigned", "agentIds": [payer.agent], "rules": rules });
     gateway.operator("POST", "/api/policies", &policy);

@@ -73,7 +73,7 @@ pub(crate) async fn authorize(client: &Client, agent: Handle, id: AuthorizationI
     };
     match client.authorize(agent, &request).await.unwrap() {
         Decision::Approved(_) => true,
-        Decision::Denied(_) => false,
+        Decision::Denied(_) | Decision::ApprovalRequired(_) => false,
     }
 }
 

@@ -149,6 +149,11 @@ impl Shard {
             Event::Approved(approved) => {
                 self.holds.insert(approved.agent, approved.id, &FeedHold::of(approved, now));
             }
+            Event::ApprovalAsked(asked) => {
+                let hold = &asked.hold;
+                self.holds.insert(hold.agent, hold.id, &FeedHold::of(hold, now));
+            }
+            Event::ApprovalRejected(rejected) => self.holds.end(now, rejected.agent, rejected.id),
             Event::Increased(increased) => self.holds.enlarge(increased.agent, increased.id, increased.by),
             Event::Captured(booked) => {
                 if booked.last {
@@ -156,7 +161,9 @@ impl Shard {
                 }
             }
             Event::Settled(booked) => self.holds.end(now, booked.agent, booked.id),
-            Event::Voided(agent, id) | Event::Expired(agent, id) => self.holds.end(now, *agent, *id),
+            Event::Voided(agent, id) | Event::Expired(agent, id) | Event::ApprovalExpired(agent, id) => {
+                self.holds.end(now, *agent, *id)
+            }
             Event::Recorded(booked) => {
                 // A deposit outlives what is drawn from it.
                 if booked.booking != Booking::Misdirected
@@ -203,6 +210,7 @@ impl Shard {
             | Event::BudgetSpent(..)
             | Event::BudgetExhausted(..)
             | Event::BudgetExpired(..)
+            | Event::ApprovalGiven(_)
             | Event::Alerted(_)
             | Event::AlertChanged(..)
             | Event::AgentFrozen(_)

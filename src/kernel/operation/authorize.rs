@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{
+    approval,
     join::Join,
     limits::{self, Payment, Verdict},
 };
@@ -14,7 +15,14 @@ use crate::kernel::{
     outcome::{Approval, Denial},
     policy::Program,
     request::{Authorize, Intent},
-    state::{State, agent::Agent, hold::Hold, session::Session, window::Weight},
+    state::{
+        State,
+        agent::Agent,
+        approval::{ApprovalRequest, WAITING_PER_AGENT_MAX},
+        hold::Hold,
+        session::Session,
+        window::Weight,
+    },
 };
 
 /// The longest resource, in bytes.
@@ -58,7 +66,7 @@ impl State {
         if let Some(slot) = self.holds.find(index, asked.id) {
             let hold = self.holds.at(slot);
             return if hold.answers(fingerprint, asked.amount) {
-                Ok(Outcome::Approved(hold.approval()))
+                Ok(approval::standing(hold))
             } else {
                 Err(Failure::IdReused)
             };
@@ -89,17 +97,21 @@ impl State {
                 self.compare_with_shadows(agent, index, asked.id, &payment, now, &verdict, events);
             }
         };
-        if let Some(first) = verdict.first_refusal() {
+        if let Some(first) = verdict.violations.first() {
             let session = join.session().map_or(SessionNumber::NONE, |session| session.number);
             let denied = Denied { agent: index, kind: first.kind, count: 1, amount: asked.amount, session };
             events.push(Event::Denied(denied));
             shadows(events);
             let policy_revision = self.catalogue.revision();
-            return Ok(Outcome::Denied(Denial { violations: verdict.refusals(), policy_revision }));
+            return Ok(Outcome::Denied(Denial { violations: verdict.violations, policy_revision }));
         }
         self.check_capacity(agent, &payment, &payee)?;
         shadows(events);
-        Ok(Outcome::Approved(self.place(now, index, asked, &payee, &payment, &verdict, life, fingerprint, events)))
+        if verdict.terms.is_some() && self.approvals.waiting_of(index) >= WAITING_PER_AGENT_MAX {
+            let what = "payments of the agent that wait for approval";
+            return Err(Failure::Capacity { what, maximum: WAITING_PER_AGENT_MAX as u64 });
+        }
+        Ok(self.place(now, index, asked, &payee, &payment, verdict, life, fingerprint, events))
     }
 
     /// Says what happens when the payment is approved, and the answer.
@@ -111,11 +123,14 @@ impl State {
         asked: &Authorize<'_>,
         payee: &Payee<'_>,
         payment: &Payment<'_>,
-        verdict: &Verdict,
+        verdict: Verdict,
         life: Duration,
         fingerprint: u64,
         events: &mut Vec<Event>,
-    ) -> Approval {
+    ) -> Outcome {
+        // People are asked first: the hold lasts as long as they have for it, and how long the caller may pay counts from then.
+        let timeout = approval::timeout(&verdict, asked);
+        let (lasts, life) = (life, timeout.unwrap_or(life));
         let agent = self.agents.get(index).expect("INVARIANT: the payment of an agent was checked");
         let (recipient, service) = self.meet(payee, events);
         let draws = payment.draws();
@@ -158,7 +173,11 @@ impl State {
         let available = wallet.and_then(|position| agent.available(position));
         let lease = self.lease(index);
         let deposit = matches!(payment.join, Join::Deposit);
-        let rides = !deposit && life <= self.options.lease.hold_max && !lease.amount.is_zero() && lease.count > 0;
+        let rides = timeout.is_none()
+            && !deposit
+            && life <= self.options.lease.hold_max
+            && !lease.amount.is_zero()
+            && lease.count > 0;
         let approved = Approved {
             agent: index,
             id: asked.id,
@@ -194,21 +213,35 @@ impl State {
                 bincode::encode_to_vec(facts, bincode::config::standard()).expect("INVARIANT: memory takes facts");
             events.push(Event::FactsTold(index, facts.into()));
         }
+        if timeout.is_some() {
+            let (answer, event) = self.ask_people(now, asked, verdict, lasts, approved);
+            events.push(event);
+            return Outcome::ApprovalRequired(Box::new(answer));
+        }
         events.push(Event::Approved(approved));
         let trust = asked.facts.as_ref().and_then(|facts| facts.trust_score);
         if let (Some(score), true) = (trust, self.options.detectors) {
             events.push(Event::TrustSeen(index, score));
         }
-        approval
+        Outcome::Approved(approval)
     }
 
     pub(crate) fn approved(&mut self, now: Timestamp, event: &Approved) {
+        self.place_hold(now, event, None);
+        self.watch_approved(now, event);
+    }
+
+    /// Places a hold, which waits where people are asked first.
+    pub(crate) fn place_hold(&mut self, now: Timestamp, event: &Approved, request: Option<ApprovalRequest>) {
         let (serial, incarnation) = (self.serial, self.incarnation);
         self.serial += 1;
         let agent = self.agents.get_mut(event.agent).expect("INVARIANT: events speak of agents that exist");
         let available = event.wallet.and_then(|position| agent.available(usize::from(position)));
         let available = available.map(|available| available.saturating_sub(event.amount));
-        let hold = Hold::placed(event, serial, now, self.options.grace, available);
+        let mut hold = Hold::placed(event, serial, now, self.options.grace, available);
+        if let Some(request) = request {
+            hold.wait(request);
+        }
         let weight = hold.weight(Amount::ZERO);
         let slot = self.holds.insert(hold, &mut agent.open_holds.0);
         self.deadlines.push_hold(slot, self.holds.at(slot));
@@ -234,7 +267,6 @@ impl State {
         {
             self.change_inside(now, deposit, |inside| inside.saturating_add(event.amount));
         }
-        self.watch_approved(now, event);
         self.count_in_shadow(event.agent, 1);
     }
 

@@ -64,6 +64,8 @@ impl State {
     pub(crate) fn capture_effect(&self, slot: Slot, amount: Amount, last: bool) -> Captured {
         let hold = self.holds.at(slot);
         let late = !hold.is_open();
+        // Whoever pays before people have decided is as late as one who pays after the end.
+        let told_late = late || hold.is_waiting();
         let captured = hold.captured().saturating_add(amount);
         let (before, after, left) = match self.deposit_of(hold) {
             Some(deposit) => {
@@ -85,7 +87,7 @@ impl State {
             (false, true) => self.inside(hold),
             (false, false) => left,
         };
-        Captured { captured, overage: after.used.saturating_sub(before.used), held, late }
+        Captured { captured, overage: after.used.saturating_sub(before.used), held, late: told_late }
     }
 
     /// Books a capture of a hold.

@@ -109,6 +109,9 @@ impl State {
                 expected: "an authorization that is no session deposit; open another session instead",
             });
         }
+        if hold.is_waiting() {
+            return Err(Failure::AwaitsApproval);
+        }
         if hold.is_open() { Ok(hold) } else { Err(Failure::AuthorizationOver(hold.status)) }
     }
 }

@@ -45,7 +45,8 @@ impl State {
         match deadline.what {
             Due::Hold { serial, slot } => {
                 let hold = self.holds.expiring(serial, slot, deadline.due)?;
-                Some(Event::Expired(hold.agent, hold.id))
+                let (agent, id) = (hold.agent, hold.id);
+                Some(if hold.is_waiting() { Event::ApprovalExpired(agent, id) } else { Event::Expired(agent, id) })
             }
             Due::Voids(_) => None,
             Due::Unknown(agent) => {

@@ -183,7 +183,8 @@ impl Check<'_> {
         if payee != (Some(envelope.recipient), Some(envelope.service)) {
             self.violate(ViolationKind::SessionPayee, Measure::None, Measure::None);
         }
-        let deposit = self.payment.deposit.map_or(Amount::ZERO, |hold| hold.amount());
+        // A deposit that waits for people covers nothing yet.
+        let deposit = self.payment.deposit.filter(|hold| !hold.is_waiting()).map_or(Amount::ZERO, |hold| hold.amount());
         let current = self.after(self.drawn(session), self.lost());
         self.cumulative(ViolationKind::SessionDeposit, current, deposit, Reason::Deposit);
     }

@@ -3,6 +3,7 @@
 mod administration;
 mod alarm;
 mod alert;
+mod approval;
 mod asking;
 mod authorize;
 mod budget;
@@ -74,6 +75,7 @@ impl State {
             Request::By(actor, asked) => self.decide_by(now, actor, asked, events),
             Request::RequestBudget(agent, asked) => self.request_budget(now, *agent, asked, events),
             Request::DecideBudget(agent, asked) => self.decide_budget(now, *agent, asked, events),
+            Request::DecideApproval(agent, asked) => self.decide_approval(now, *agent, asked, events),
         }
     }
 
@@ -148,6 +150,10 @@ impl State {
             Event::BudgetSpent(agent, id, spent) => self.budget_spent(*agent, *id, *spent),
             Event::BudgetExhausted(agent, id) => self.budget_exhausted(*agent, *id),
             Event::BudgetExpired(agent, id) => self.budget_expired(*agent, *id),
+            Event::ApprovalAsked(asked) => self.approval_asked(now, asked),
+            Event::ApprovalGiven(given) => self.approval_given(now, given),
+            Event::ApprovalRejected(rejected) => self.approval_rejected(now, rejected),
+            Event::ApprovalExpired(agent, id) => self.expired(now, *agent, *id),
             Event::Alerted(raised) => self.alerted(now, raised),
             Event::AlertChanged(number, status) => self.alert_changed(now, *number, *status),
             Event::AgentFrozen(frozen) => self.frozen(now, frozen),

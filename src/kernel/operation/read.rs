@@ -21,8 +21,8 @@ use crate::kernel::{
 
 /// The most agents that one query shows.
 const AGENTS_SHOWN_MAX: u32 = 1000;
-/// The most budget requests of all agents that one query shows.
-const BUDGET_REQUESTS_SHOWN_MAX: u32 = 1000;
+/// The most budget or approval requests that one query shows.
+const REQUESTS_SHOWN_MAX: u32 = 1000;
 
 /// Takes limits one by one: who looks at them on the way of a payment keeps none.
 pub(crate) struct Limits<'a>(pub(crate) &'a mut dyn FnMut(LimitView));
@@ -72,9 +72,14 @@ impl State {
                 View::BudgetRequests(self.budget_requests_view(self.agent(*agent)?, *id, *status)?)
             }
             Query::LatestBudgetRequests(status, count) => {
-                View::BudgetRequests(self.latest_budget_requests(*status, (*count).min(BUDGET_REQUESTS_SHOWN_MAX)))
+                View::BudgetRequests(self.latest_budget_requests(*status, (*count).min(REQUESTS_SHOWN_MAX)))
             }
             Query::FindBudgetRequests(id) => View::BudgetRequests(self.find_budget_requests(*id)),
+            Query::LatestApprovalRequests(agent, status, count) => {
+                let count = (*count).min(REQUESTS_SHOWN_MAX);
+                View::ApprovalRequests(self.latest_approvals(*agent, *status, count))
+            }
+            Query::ApprovalRequest(id) => View::ApprovalRequests(vec![self.find_approval(*id)?]),
             Query::BudgetInForce(agent) => {
                 let agent = self.agent(*agent)?;
                 View::BudgetInForce(agent.budget_in_force().map(|budget| Box::new(budget.view(agent))))
@@ -111,6 +116,7 @@ impl State {
             placed_at: hold.placed_at,
             transaction: hold.transaction().map(str::to_owned),
             expires_at: hold.expires_at(),
+            approval: hold.approval_request().map(|request| (request.id, request.status)),
         })
     }
 

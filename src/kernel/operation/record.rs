@@ -54,6 +54,10 @@ impl State {
                 let booked = self.against_nothing(now, index, agent, asked, operation, &payee, events);
                 RecordBooked { booking: Booking::Misdirected, authorization: asked.authorization, ..booked }
             }
+            // Nobody was allowed to pay it yet.
+            Match::Hold(slot) | Match::Deposit(slot, _) if self.holds.at(slot).is_waiting() => {
+                self.against_nothing(now, index, agent, asked, operation, &payee, events)
+            }
             Match::Hold(slot) => self.against_hold(index, slot, asked, operation, &payee, events),
             Match::Deposit(slot, session) => {
                 if session.name.is_empty() && !asked.session.is_empty() {
@@ -144,6 +148,7 @@ impl State {
             hold.protocol == asked.protocol
                 && hold.recipient == recipient
                 && hold.service() == service
+                && !hold.is_waiting()
                 && hold.headroom().saturating_sub(self.inside(hold)) >= asked.amount
         };
         self.holds.open_of(&agent.open_holds.0).find(|(_, hold)| covers(hold) && also(hold)).map(|(slot, _)| slot)

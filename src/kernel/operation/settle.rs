@@ -34,7 +34,7 @@ impl State {
         let hold = self.holds.at(slot);
         let amount = asked.amount.unwrap_or_else(|| self.settled_before(index, hold, operation));
         let settled = |captured: Captured, repeated| {
-            let over = Some(hold.status).filter(|_| captured.late);
+            let over = Some(hold.status).filter(|status| captured.late && *status != HoldStatus::Open);
             Outcome::Settled(Settled { operation, amount, captured, over, repeated })
         };
         if let Some(Answered::Captured(first)) =
@@ -102,6 +102,7 @@ fn may_settle(hold: &Hold, now: Timestamp, is_paid: bool) -> Result<(), Failure>
         _ if hold.deposit => {
             Err(Failure::Invalid { field: "authorization", expected: "no deposit; capture it or close its session" })
         }
+        HoldStatus::Open if !is_paid && hold.is_waiting() => Err(Failure::AwaitsApproval),
         HoldStatus::Open if !is_paid && now > hold.expires_at() => Err(Failure::AuthorizationOver(HoldStatus::Expired)),
         HoldStatus::Open => Ok(()),
         HoldStatus::Voided | HoldStatus::Expired if is_paid => Ok(()),

@@ -54,7 +54,7 @@ impl State {
     }
 
     /// What is not captured of an open hold is free again.
-    fn release(&mut self, now: Timestamp, slot: Slot, status: HoldStatus) {
+    pub(crate) fn release(&mut self, now: Timestamp, slot: Slot, status: HoldStatus) {
         let hold = self.holds.at(slot);
         let rest = hold.headroom();
         let (agent, session) = (hold.agent, hold.session);

@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 
 use super::{
+    approval::{ApprovalAnswer, ApprovalRequest},
     rebuilt::Rebuilt,
     slots::{NIL, Slot},
     window::Weight,
@@ -10,7 +11,7 @@ use super::{
 use crate::kernel::{
     AgentIndex, Amount, AuthorizationId, Duration, NameId, Protocol, SessionNumber, Timestamp,
     event::Approved,
-    outcome::{Approval, HoldStatus},
+    outcome::{Approval, ApprovalStatus, HoldStatus},
     reason::Reasons,
 };
 
@@ -74,6 +75,8 @@ struct Rare {
     approved_until: Option<Timestamp>,
     /// Where it does not fit the hold.
     grace: Option<Duration>,
+    /// Where people were asked.
+    approval: Option<Box<ApprovalRequest>>,
     /// What paid it, where its settlement said so.
     transaction: Option<Box<str>>,
 }
@@ -140,6 +143,48 @@ impl Hold {
         };
         hold.set_grace(grace);
         hold
+    }
+
+    /// It waits for people, and is released as soon as they have had their time.
+    pub(crate) fn wait(&mut self, request: ApprovalRequest) {
+        self.set_grace(Duration::ZERO);
+        self.rare().approval = Some(Box::new(request));
+    }
+
+    /// A person answered. `until` is when the caller may pay where that was the last approval.
+    pub(crate) fn answer(&mut self, answer: ApprovalAnswer, until: Option<Timestamp>, grace: Duration, now: Timestamp) {
+        let Some(request) = self.rare.as_mut().and_then(|rare| rare.approval.as_mut()) else { return };
+        let rejects = !answer.approves;
+        request.answers.push(answer);
+        if rejects || until.is_some() {
+            request.status = if rejects { ApprovalStatus::Rejected } else { ApprovalStatus::Approved };
+            request.decided_at = Some(now);
+        }
+        if let Some(until) = until {
+            self.expires_at = until;
+            self.set_grace(grace);
+        }
+    }
+
+    /// What people were asked, if they were.
+    #[must_use]
+    pub fn approval_request(&self) -> Option<&ApprovalRequest> {
+        self.rare.as_ref()?.approval.as_deref()
+    }
+
+    /// Whether people must decide before anybody may pay.
+    #[must_use]
+    #[inline]
+    pub fn is_waiting(&self) -> bool {
+        self.approval_request().is_some_and(|request| request.status == ApprovalStatus::Waiting)
+    }
+
+    /// It ended while it waited.
+    pub(crate) fn end_waiting(&mut self, now: Timestamp) {
+        let status = self.status;
+        if let Some(request) = self.rare.as_mut().and_then(|rare| rare.approval.as_mut()) {
+            request.end(status, now);
+        }
     }
 
     /// Whether it is the agent's hold of this id.

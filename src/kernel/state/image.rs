@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::{
     State,
     agents::Agents,
+    approval::Approvals,
     budget::BudgetRequests,
     catalogue::Catalogue,
     deadline::{Deadline, Deadlines, Due},
@@ -151,6 +152,7 @@ impl State {
             keys: image.keys.into_iter().map(|key| (key.id, key)).collect(),
             webhooks: image.webhooks.into_iter().map(|webhook| (webhook.source.id, webhook)).collect(),
             deadlines: Deadlines::default(),
+            approvals: Approvals::default(),
             budget_index: BTreeSet::new(),
             budget_ids: BTreeSet::new(),
             alerts: image.alerts,
@@ -182,12 +184,14 @@ impl State {
     fn restore_holds(&mut self, open: Vec<Hold>, finished: Vec<(Timestamp, Hold)>) {
         for hold in open {
             let agent = hold.agent;
+            self.restore_approval(&hold);
             let mut list = self.agent_mut(agent).open_holds.0;
             let slot = self.holds.insert(hold, &mut list);
             self.agent_mut(agent).open_holds.0 = list;
             self.deadlines.push_hold(slot, self.holds.at(slot));
         }
         for (at, hold) in finished {
+            self.restore_approval(&hold);
             let slot = self.holds.insert(hold, &mut OpenHolds::default());
             self.history.finish(at, slot);
         }
@@ -198,6 +202,12 @@ impl State {
             for unknown in agent.unknown() {
                 self.deadlines.push(Deadline { due: unknown.until, what: Due::Unknown(index) });
             }
+        }
+    }
+
+    fn restore_approval(&mut self, hold: &Hold) {
+        if let Some(request) = hold.approval_request() {
+            self.approvals.add(hold.agent, hold.id, hold.placed_at, request);
         }
     }
 

@@ -4,6 +4,7 @@ pub mod activity;
 mod aged;
 pub mod agent;
 pub mod agents;
+pub mod approval;
 pub mod budget;
 pub mod catalogue;
 pub mod deadline;

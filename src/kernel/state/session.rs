@@ -102,6 +102,13 @@ impl Session {
         }
     }
 
+    /// An envelope ends at another moment.
+    pub fn end_at(&mut self, ends_at: Timestamp) {
+        if let Some(envelope) = &mut self.envelope {
+            envelope.ends_at = ends_at;
+        }
+    }
+
     /// Whether payments may still join it.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -8,6 +8,7 @@ use std::{
 use super::{
     agent::Agent,
     agents::Agents,
+    approval::Approvals,
     catalogue::Catalogue,
     deadline::{Deadline, Deadlines, Due},
     history::{Answered, Asked, History, Operation},
@@ -47,6 +48,7 @@ pub struct State {
     pub(crate) keys: BTreeMap<KeyId, KeySource>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
     pub(crate) deadlines: Deadlines,
+    pub(crate) approvals: Approvals,
     /// All budget requests that are remembered, by when they were made, by agent and number. Rebuilt from the agents.
     pub(crate) budget_index: BTreeSet<(Timestamp, AgentIndex, u32)>,
     /// The same by their ids.
@@ -88,6 +90,7 @@ impl State {
             keys: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             deadlines: Deadlines::default(),
+            approvals: Approvals::default(),
             budget_index: BTreeSet::new(),
             budget_ids: BTreeSet::new(),
             alerts: Alerts::default(),
@@ -286,8 +289,15 @@ impl State {
         let hold = self.holds.at_mut(slot);
         let (before, agent_index) = (hold.weight(inside), hold.agent);
         change(hold);
+        let was_waiting = hold.is_waiting();
         let agent = self.agents.get_mut(agent_index).expect("INVARIANT: a hold has an agent");
         self.holds.finish(slot, status, &mut agent.open_holds.0);
+        if was_waiting {
+            self.holds.at_mut(slot).end_waiting(now);
+            if let Some(request) = self.holds.at(slot).approval_request() {
+                self.approvals.decided(agent_index, request.id);
+            }
+        }
         let hold = self.holds.at(slot);
         if !hold.from_deposit {
             book(agent, hold, now, before, hold.weight(inside));
@@ -331,6 +341,9 @@ impl State {
         if let Some(slot) = self.history.forget_hold() {
             let hold = self.holds.at(slot);
             let (agent, session, in_envelope) = (hold.agent, hold.session, hold.deposit || hold.from_deposit);
+            if let Some(request) = hold.approval_request() {
+                self.approvals.forget(agent, hold.placed_at, request.id);
+            }
             self.holds.remove(slot);
             if in_envelope {
                 self.let_session_go(now, agent, session, |session| session.envelope().is_some());

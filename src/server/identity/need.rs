@@ -62,6 +62,10 @@ impl Need {
     pub const BUDGET_REQUESTS: Need = Need::agents(Scope::PaymentsRequest);
     /// Seeing what budgets everybody asked for.
     pub const BUDGET_REQUEST_LISTS: Need = Need::operators(Scope::PaymentsApprove);
+    /// Seeing what payments people were asked about.
+    pub const APPROVAL_LISTS: Need = Need::operators(Scope::PaymentsApprove);
+    /// Approving and rejecting payments: whoever asks for them never may.
+    pub const APPROVAL_DECISIONS: Need = Need::operators(Scope::PaymentsApprove);
     /// Approving and rejecting budgets.
     pub const BUDGET_DECISIONS: Need = Need::operators(Scope::PaymentsApprove);
     /// Seeing one agent.
@@ -137,6 +141,7 @@ impl Need {
             Request::Webhook(_) => Need::WEBHOOK_CHANGES,
             Request::RequestBudget(..) => Need::BUDGET_REQUESTS,
             Request::DecideBudget(..) => Need::BUDGET_DECISIONS,
+            Request::DecideApproval(..) => Need::APPROVAL_DECISIONS,
             Request::Read(query) => Need::of_query(query),
             Request::By(_, request) => Need::of(request),
         }
@@ -146,6 +151,8 @@ impl Need {
         match query {
             Query::Authorization(..) | Query::Services(..) => Need::TRANSACTIONS,
             Query::Budget(..) | Query::BudgetRequests(..) | Query::BudgetInForce(_) => Need::BUDGET,
+            Query::LatestApprovalRequests(Some(_), ..) => Need::TRANSACTIONS,
+            Query::LatestApprovalRequests(None, ..) | Query::ApprovalRequest(_) => Need::APPROVAL_LISTS,
             Query::LatestBudgetRequests(..) | Query::FindBudgetRequests(_) => Need::BUDGET_REQUEST_LISTS,
             Query::Agent(_) | Query::Wallets(_) => Need::AGENT,
             Query::AgentKeys(_) | Query::Agents { .. } => Need::AGENT_LISTS,

@@ -24,9 +24,10 @@ const DESCRIPTION: &str = "An authorization gateway for machine payments. Before
     the others. Amounts are whole currency units with at most 6 digits after the point. A denial is an answer; a refusal is an error \
     with a stable code, and nothing was changed. Members that are not described are ignored.";
 
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("payments", "Asking for payments and reporting them, for x402 and for MPP."),
     ("holds", "What an approved payment reserves, until it is captured, voided or expired."),
+    ("approvals", "Payments that wait until people have approved them."),
     ("budgets", "Budgets that agents ask for and people approve."),
     ("agents", "Those who pay."),
     ("alerts", "What was found about how agents pay."),

@@ -5,6 +5,7 @@
 mod agents;
 mod alerts;
 mod answer;
+mod approvals;
 mod audit;
 mod backtest;
 mod body;

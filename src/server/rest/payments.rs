@@ -75,6 +75,10 @@ pub(super) async fn pre_authorize(
                 .answering(asked.challenge());
             Ok(Printed::ok(&decision).repeated(approval.repeated))
         }
+        Outcome::ApprovalRequired(waiting) => {
+            let decision = Decision::waiting(&waiting).with_budget(budget_in_force(answers.nth(1)));
+            Ok(Printed::ok(&decision.answering(asked.challenge())).repeated(waiting.repeated))
+        }
         Outcome::Denied(denial) => {
             let decision = Decision::denied(&denial).with_budget(budget_in_force(answers.nth(1)));
             Ok(Printed::ok(&decision.answering(asked.challenge())))

@@ -21,8 +21,8 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, alerts, answer::Rejection, audit, backtest, budgets, docs, document, health, holds, keys, mcp,
-    own, payments, policies, shadows, simulate, spend, status, transactions, wallets,
+    RestState, agents, alerts, answer::Rejection, approvals, audit, backtest, budgets, docs, document, health, holds,
+    keys, mcp, own, payments, policies, shadows, simulate, spend, status, transactions, wallets,
 };
 
 /// The most bytes of a body.
@@ -66,6 +66,8 @@ fn operations() -> OpenApiRouter<RestState> {
         .nest("/api/sdk/x402", payments::routes(Protocol::X402))
         .nest("/api/sdk/mpp", payments::routes(Protocol::Mpp))
         .merge(holds::routes())
+        .nest("/api/sdk/approval-requests", approvals::routes_of_agents())
+        .nest("/api/approval-requests", approvals::routes_of_operators())
         .nest("/api/sdk/budget-request", budgets::routes_of_agents())
         .nest("/api/sdk/budget-requests", budgets::routes_of_agents())
         .nest("/api/budget-requests", budgets::routes_of_operators())

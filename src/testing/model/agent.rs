@@ -1,7 +1,7 @@
 //! Everything that happened to one agent, in the order in which it happened. Money is counted in signed micro-units here, so
 //! that a sum that went wrong shows as a negative number instead of a clamped one.
 
-use super::budget::Budget;
+use super::{approval::Waiting, budget::Budget};
 use crate::kernel::{
     AgentId, Amount, AuthorizationId, Duration, OperationId, Outcome, Protocol, Timestamp,
     outcome::{Approval, HoldStatus},
@@ -81,6 +81,8 @@ pub(super) struct Hold {
     pub(super) forgotten: bool,
     pub(super) content: Content,
     pub(super) approval: Approval,
+    /// Where people were asked.
+    pub(super) waiting: Option<Waiting>,
     /// What settled it, where its settlement said so.
     pub(super) transaction: Option<String>,
     /// The answer to the request that voided it.

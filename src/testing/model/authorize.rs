@@ -3,6 +3,7 @@
 use super::{
     Model,
     agent::{Content, Hold, Place, Session, SessionSort},
+    approval::Waiting,
     examine::{Ask, Question, Verdict},
     operator::room,
     place::{Target, check, check_fields, payee},
@@ -11,9 +12,10 @@ use super::{
 use crate::kernel::{
     Duration, Failure, Outcome, SessionNumber, Timestamp,
     outcome::{Approval, Denial, HoldStatus},
-    policy::Rule,
+    policy::{ApprovalTerms, Rule},
     reason::Reasons,
     request::{Authorize, Intent},
+    state::approval::{APPROVAL_TIMEOUT, WAITING_PER_AGENT_MAX},
 };
 
 /// Where a request for a hold belongs.
@@ -31,8 +33,7 @@ impl Model {
         let content = content(request);
         if let Some(position) = self.agents[agent].hold(request.id) {
             let hold = &self.agents[agent].holds[position];
-            let same = Outcome::Approved(Approval { repeated: true, ..hold.approval.clone() });
-            return if hold.content == content { Ok(same) } else { Err(Failure::IdReused) };
+            return if hold.content == content { Ok(self.standing(agent, position)) } else { Err(Failure::IdReused) };
         }
         let belonging = self.belonging(agent, request)?;
         let verdict = self.examine(agent, &self.question(agent, request, &belonging));
@@ -44,7 +45,12 @@ impl Model {
             return Ok(Outcome::Denied(denial));
         }
         self.check_room(agent, &belonging)?;
-        Ok(Outcome::Approved(self.place(agent, request, content, belonging, &verdict)))
+        let terms = (!verdict.about.is_empty()).then(|| self.terms(agent, &self.question(agent, request, &belonging)));
+        let waits = self.agents[agent].holds.iter().filter(|hold| hold.is_waiting()).count();
+        if terms.is_some() && waits >= WAITING_PER_AGENT_MAX {
+            return Err(Failure::Capacity { what: "waiting", maximum: WAITING_PER_AGENT_MAX as u64 });
+        }
+        Ok(self.place(agent, request, content, belonging, verdict, terms))
     }
 
     fn belonging(&self, agent: usize, request: &Authorize<'_>) -> Result<Belonging, Failure> {
@@ -144,11 +150,24 @@ impl Model {
         request: &Authorize<'_>,
         content: Content,
         belonging: Belonging,
-        verdict: &Verdict,
-    ) -> Approval {
+        verdict: Verdict,
+        terms: Option<ApprovalTerms>,
+    ) -> Outcome {
         self.meet(&[&belonging.recipient, &belonging.service]);
         let session = self.join(agent, &belonging.target, request, (&belonging.recipient, &belonging.service));
-        let expires_at = self.expires_at(agent, request, session);
+        let mut expires_at = self.expires_at(agent, request, session);
+        let waiting = terms.map(|terms| {
+            let least = APPROVAL_TIMEOUT.max(request.hold_for.unwrap_or(Duration::ZERO));
+            let decide_by = self.now.after(terms.timeout.unwrap_or(least));
+            let lasts = expires_at.since(self.now);
+            expires_at = decide_by;
+            Waiting::new(verdict.about.clone(), &terms, lasts, decide_by)
+        });
+        if let (Some(waiting), Intent::Session { .. }) = (&waiting, request.intent)
+            && let Some(session) = self.agents[agent].session_mut(session)
+        {
+            session.sort = SessionSort::Envelope { ends_at: waiting.decide_by };
+        }
         self.holds_placed += 1;
         let available = belonging.wallet.and_then(|wallet| self.agents[agent].available(wallet));
         let approval = Approval {
@@ -183,13 +202,18 @@ impl Model {
             forgotten: false,
             content,
             approval: approval.clone(),
+            waiting: waiting.clone(),
             transaction: None,
             released: None,
         });
+        if let Some(waiting) = waiting {
+            let hold = self.agents[agent].holds.last().expect("it was placed just now");
+            return Outcome::ApprovalRequired(Box::new(self.required(agent, hold, &waiting, false)));
+        }
         if request.intent == Intent::Charge {
             self.arm(agent, expires_at.since(self.now));
         }
-        approval
+        Outcome::Approved(approval)
     }
 
     /// Joins or begins the session of the request.

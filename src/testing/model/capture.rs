@@ -45,6 +45,7 @@ impl Agent {
     /// Books what was paid against a hold, open or over.
     pub(super) fn capture(&mut self, position: usize, paid: i128, last: bool, now: Timestamp) -> Captured {
         let late = !self.holds[position].is_open();
+        let told_late = late || self.holds[position].is_waiting();
         let bearer = self.bearer(position);
         let before = self.weight(&self.holds[bearer]).used;
         self.holds[position].captured += paid;
@@ -63,7 +64,7 @@ impl Agent {
         }
         let hold = &self.holds[position];
         let held = if hold.place == Place::Envelope { hold.reserved() } else { self.weight(hold).held() };
-        Captured { captured: amount(hold.captured), overage: amount(overage), held: amount(held), late }
+        Captured { captured: amount(hold.captured), overage: amount(overage), held: amount(held), late: told_late }
     }
 
     /// The hold on whose weight a capture counts: the deposit for a charge inside an envelope.

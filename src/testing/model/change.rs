@@ -127,6 +127,9 @@ impl Agent {
         let position = self.hold(id).ok_or(Failure::UnknownAuthorization)?;
         let hold = &self.holds[position];
         check(hold.place != Place::Deposit, "authorization")?;
+        if hold.is_waiting() {
+            return Err(Failure::AwaitsApproval);
+        }
         if hold.is_open() { Ok(position) } else { Err(Failure::AuthorizationOver(hold.status)) }
     }
 

@@ -44,6 +44,8 @@ pub(super) enum Ask {
 #[derive(Default)]
 pub(super) struct Verdict {
     pub(super) violations: Vec<Violation>,
+    /// What people must decide about, where nothing is violated.
+    pub(super) about: Vec<Violation>,
     pub(super) remaining: Option<Amount>,
 }
 
@@ -91,9 +93,21 @@ impl Model {
             question.wallet_limits(&mut verdict);
         }
         if verdict.violations.is_empty() {
-            // Nobody can be asked: what a human would have to decide is denied.
             let asking = self.asking(agent);
-            asking.iter().for_each(|rule| question.rule(rule, inside, &mut verdict));
+            for rule in &asking {
+                let before = verdict.remaining;
+                let asked = verdict.violations.len();
+                question.rule(rule, inside, &mut verdict);
+                if verdict.violations.len() > asked {
+                    // People may go beyond the cap, so nothing is left of it or not.
+                    verdict.remaining = before;
+                }
+            }
+            verdict.about = std::mem::take(&mut verdict.violations);
+            if question.ask == Ask::Increment {
+                // Nobody can be asked about a part: what people would have to decide is denied.
+                verdict.violations = std::mem::take(&mut verdict.about);
+            }
         }
         verdict
     }
@@ -104,7 +118,7 @@ impl Question<'_> {
         matches!(self.ask, Ask::Deposit { .. })
     }
 
-    fn is_inside_envelope(&self) -> bool {
+    pub(super) fn is_inside_envelope(&self) -> bool {
         self.session.and_then(|number| self.agent.session(number)).is_some_and(|session| session.is_envelope())
     }
 
@@ -150,7 +164,8 @@ impl Question<'_> {
             if let Some(deposit) = deposit.filter(|_| !session.closed) {
                 let drawn = deposit.captured + self.agent.held_inside(number);
                 let lost = self.agent.unknown() + self.agent.unattributed;
-                verdict.limit(ViolationKind::SessionDeposit, amount(deposit.amount), drawn + lost + self.more);
+                let deposited = self.agent.deposited(deposit);
+                verdict.limit(ViolationKind::SessionDeposit, deposited, drawn + lost + self.more);
             }
         }
     }
@@ -165,7 +180,7 @@ impl Question<'_> {
         verdict.limit(ViolationKind::BudgetExceeded, budget.approved, current);
     }
 
-    fn rule(&self, rule: &Rule, inside: bool, verdict: &mut Verdict) {
+    pub(super) fn rule(&self, rule: &Rule, inside: bool, verdict: &mut Verdict) {
         let kind = ViolationKind::Rule(rule.kind());
         if !rule.applies().covers(self.protocol) {
             return;

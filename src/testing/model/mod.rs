@@ -3,6 +3,7 @@
 //! kernel's counters cannot be repeated here. One file a subject; no code is shared with `kernel::state`.
 
 mod agent;
+mod approval;
 mod authorize;
 mod budget;
 mod capture;

@@ -4,7 +4,7 @@ use super::{
     Model,
     agent::{Agent, Hold},
 };
-use crate::kernel::{Options, Timestamp, outcome::HoldStatus};
+use crate::kernel::{Duration, Options, Timestamp, outcome::HoldStatus};
 
 /// Something that is due, named by its place in the lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +77,8 @@ fn due_of_agent(options: &Options, index: usize, agent: &Agent) -> Vec<(Timestam
     for (place, hold) in agent.holds.iter().enumerate().filter(|(_, hold)| !hold.forgotten) {
         due.push(if hold.is_open() {
             let expiry = Due::Expiry { placed_as: hold.placed_as, agent: index, hold: place };
-            (hold.expires_at.after(options.grace), expiry)
+            let grace = if hold.is_waiting() { Duration::ZERO } else { options.grace };
+            (hold.expires_at.after(grace), expiry)
         } else {
             (hold.ended_at.after(options.history_kept), Due::Hold { agent: index, hold: place })
         });

@@ -59,7 +59,8 @@ impl Model {
             let overage = amount(reported.paid);
             return Recorded { booking: Booking::Misdirected, authorization: Some(authorization), overage };
         }
-        let matched = self.agents[agent].matching(reported);
+        let waits = |found: &(usize, Option<u32>)| self.agents[agent].holds[found.0].is_waiting();
+        let matched = self.agents[agent].matching(reported).filter(|found| !waits(found));
         if let Some((position, names)) = matched {
             let agent = &mut self.agents[agent];
             if let Some(session) = names {
@@ -184,7 +185,7 @@ impl Agent {
             Place::Deposit => self.free_of_deposit(hold),
         };
         let payee = hold.recipient == reported.recipient && hold.service == reported.service;
-        hold.is_open() && payee && rest >= reported.paid
+        hold.is_open() && !hold.is_waiting() && payee && rest >= reported.paid
     }
 
     fn book_against(&mut self, position: usize, paid: i128, calls: u32, now: Timestamp) -> Recorded {

@@ -121,6 +121,7 @@ impl Agent {
 
     fn set_over(&mut self, position: usize, status: HoldStatus, at: Timestamp) {
         let hold = &mut self.holds[position];
+        hold.stop_waiting(status, at);
         hold.status = status;
         hold.ended_at = at;
     }

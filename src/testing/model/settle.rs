@@ -68,7 +68,7 @@ impl Model {
         let amount = request.amount.or(before).unwrap_or(rest);
         let content = OperationContent::Capture(request.id, amount);
         let answer = |captured: crate::kernel::outcome::Captured, repeated| {
-            let over = Some(status).filter(|_| captured.late);
+            let over = Some(status).filter(|status| captured.late && *status != HoldStatus::Open);
             Ok(Outcome::Settled(Settled { operation, amount, captured, over, repeated }))
         };
         if let Some(known) = self.agents[agent].repeated(operation, &content) {
@@ -78,6 +78,9 @@ impl Model {
             });
         }
         check(!is_deposit, "authorization")?;
+        if self.agents[agent].holds[position].is_waiting() && request.paid.is_none() {
+            return Err(Failure::AwaitsApproval);
+        }
         let is_open = status == HoldStatus::Open && (request.paid.is_some() || now <= expires_at);
         let was_paid = request.paid.is_some() && matches!(status, HoldStatus::Voided | HoldStatus::Expired);
         if !is_open && !was_paid {

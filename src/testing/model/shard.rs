@@ -103,6 +103,7 @@ impl Model {
                 Ok(Outcome::Done)
             }
             Request::RequestBudget(agent, request) => self.request_budget(self.known(*agent)?, request),
+            Request::DecideApproval(agent, request) => self.decide_approval(self.known(*agent)?, request),
             Request::DecideBudget(agent, request) => self.decide_budget(self.known(*agent)?, request),
             Request::PutShadow(..) | Request::RemoveShadow(..) => {
                 unreachable!("shadows decide nothing, so no workload has one")

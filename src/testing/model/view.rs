@@ -64,6 +64,10 @@ impl Model {
                     self.agents.iter().filter_map(|agent| agent.budget(*id).map(|budget| agent.view_of_budget(budget)));
                 View::BudgetRequests(found.collect())
             }
+            Query::LatestApprovalRequests(agent, status, count) => {
+                View::ApprovalRequests(self.latest_approvals(*agent, *status, *count))
+            }
+            Query::ApprovalRequest(_) => return Err(Failure::UnknownApprovalRequest),
             Query::BudgetInForce(agent) => {
                 let agent = &self.agents[self.known(*agent)?];
                 let budget = agent.budget_in_force();
@@ -273,6 +277,7 @@ impl Agent {
             session: self.remembered_name(hold.session),
             placed_at: hold.placed_at,
             transaction: hold.transaction.clone(),
+            approval: self.approval_of(hold),
             expires_at: hold.expires_at,
         }
     }

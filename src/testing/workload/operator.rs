@@ -2,12 +2,13 @@
 
 use super::{
     Workload,
+    approval::APPROVERS,
     payment::{self, RECIPIENTS, SERVICES, WALLETS},
     stream::{AGENTS, agent_id},
 };
 use crate::kernel::{
     AgentIndex, Amount, Duration, Options, PolicyId, Request,
-    policy::{PolicyScope, PolicySource, RuleSource},
+    policy::{ApprovalTerms, PolicyScope, PolicySource, RuleSource},
     request::{AgentStatus, Query, Simulation, UpdateAgent, WalletSource},
 };
 
@@ -110,6 +111,11 @@ fn source(workload: &mut Workload, id: PolicyId) -> PolicySource {
     let rules = (0..workload.random.between(1, 5)).map(|_| rule(workload)).collect();
     let random = &mut workload.random;
     let everybody = random.chance(60);
+    let approval = random.chance(40).then(|| ApprovalTerms {
+        required: random.between(1, 2) as u16,
+        approvers: if random.chance(50) { Vec::new() } else { APPROVERS[..2].to_vec() },
+        timeout: random.chance(50).then(|| Duration::from_secs(random.between(1, 900))),
+    });
     let agents = (0..AGENTS).filter(|_| random.chance(50)).map(agent_id).collect();
     PolicySource {
         id,
@@ -121,7 +127,7 @@ fn source(workload: &mut Workload, id: PolicyId) -> PolicySource {
         scope: if everybody { PolicyScope::Organization } else { PolicyScope::Assigned },
         agents: if everybody { Vec::new() } else { agents },
         rules,
-        approval: None,
+        approval,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The stream of turns, and what each is about.
 
-use super::{budget, operator, payment};
+use super::{approval, budget, operator, payment};
 use crate::{
     kernel::{
         AgentId, AgentIndex, AuthorizationId, BudgetRequestId, Failure, OperationId, Options, Outcome, Request,
@@ -57,6 +57,8 @@ pub struct Workload {
     pub(super) placed: Vec<(AgentIndex, Authorize<'static>)>,
     /// The budgets that were asked for.
     pub(super) budgets: Vec<(AgentIndex, BudgetRequestId)>,
+    /// The holds that wait for people, or did.
+    pub(super) waiting: Vec<(AgentIndex, AuthorizationId)>,
     ids: u128,
     asked: Vec<Request<'static>>,
     opening: Vec<Request<'static>>,
@@ -68,8 +70,8 @@ impl Workload {
     pub fn new(seed: u64, mood: Mood) -> Workload {
         let random = Random::new(seed);
         let (now, placed, asked, opening) = (BEGINNING, Vec::new(), Vec::new(), Vec::new());
-        let budgets = Vec::new();
-        let mut workload = Workload { random, mood, now, placed, budgets, ids: 0, asked, opening };
+        let (budgets, waiting) = (Vec::new(), Vec::new());
+        let mut workload = Workload { random, mood, now, placed, budgets, waiting, ids: 0, asked, opening };
         workload.opening = workload.opening_requests();
         workload
     }
@@ -96,6 +98,12 @@ impl Workload {
 
     /// Tells how a request was answered: what was approved is captured, extended and refunded later.
     pub fn answered(&mut self, request: &Request<'static>, answer: &Result<Outcome, Failure>) {
+        if let (Request::Authorize(agent, asked), Ok(Outcome::ApprovalRequired(required))) = (request, answer)
+            && !required.repeated
+        {
+            self.waiting.push((*agent, asked.id));
+            self.placed.push((*agent, asked.clone()));
+        }
         if let (Request::Authorize(agent, asked), Ok(Outcome::Approved(approval))) = (request, answer)
             && !approval.repeated
         {
@@ -140,6 +148,7 @@ impl Workload {
             0..15 if !self.asked.is_empty() => self.again(),
             0..18 if wild => operator::change(self),
             18..22 => budget::request(self),
+            22..26 if !self.waiting.is_empty() => approval::decide(self),
             _ => payment::request(self),
         };
         if self.asked.len() == REMEMBERED {

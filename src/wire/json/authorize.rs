@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::kernel::{
-    Amount, AuthorizationId, Duration, Protocol, Timestamp,
-    outcome::{Approval, Denial, Measure, Violation},
+    Amount, ApprovalRequestId, AuthorizationId, Duration, Protocol, Timestamp,
+    outcome::{Approval, ApprovalRequired, Denial, Measure, Violation},
     request::{Authorize, Intent, WalletSource},
 };
 
@@ -208,6 +208,14 @@ pub(super) fn hold_seconds(object: &Object<'_>) -> Result<Option<Duration>, Refu
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     authorized: bool,
+    /// `REQUIRES_APPROVAL` where the money is held while people decide; asking again with the same name tells what they decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^REQUIRES_APPROVAL$", example = "REQUIRES_APPROVAL")]
+    status: Option<&'static str>,
+    /// What people are asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ApprovalRequestId>)]
+    approval_request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<AuthorizationId>)]
     authorization_id: Option<String>,
@@ -235,6 +243,8 @@ impl Decision {
     pub fn approved(approval: &Approval, protocol: Protocol, wallet: Option<WalletSummary>) -> Decision {
         Decision {
             authorized: true,
+            status: None,
+            approval_request_id: None,
             authorization_id: Some(approval.id.to_string()),
             expires_at: Some(approval.expires_at.to_string()),
             remaining: approval.remaining.map(Money),
@@ -251,6 +261,8 @@ impl Decision {
     pub fn denied(denial: &Denial) -> Decision {
         Decision {
             authorized: false,
+            status: None,
+            approval_request_id: None,
             authorization_id: None,
             expires_at: None,
             remaining: None,
@@ -258,6 +270,24 @@ impl Decision {
             challenge: None,
             reasons: denial.violations.iter().map(Violation::message).collect(),
             violations: denial.violations.iter().map(ViolationBody::of).collect(),
+            budget_request: None,
+        }
+    }
+
+    /// The money is held while people decide.
+    #[must_use]
+    pub fn waiting(waiting: &ApprovalRequired) -> Decision {
+        Decision {
+            authorized: false,
+            status: Some("REQUIRES_APPROVAL"),
+            approval_request_id: Some(waiting.request.to_string()),
+            authorization_id: Some(waiting.id.to_string()),
+            expires_at: Some(waiting.decide_by.to_string()),
+            remaining: None,
+            wallet: None,
+            challenge: None,
+            reasons: waiting.about.iter().map(Violation::message).collect(),
+            violations: waiting.about.iter().map(ViolationBody::of).collect(),
             budget_request: None,
         }
     }

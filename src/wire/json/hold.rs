@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::kernel::{
-    AgentIndex, Amount, AuthorizationId, Duration, OperationId, Request, Timestamp,
-    outcome::{AuthorizationView, Captured, Recorded},
+    AgentIndex, Amount, ApprovalRequestId, AuthorizationId, Duration, OperationId, Request, Timestamp,
+    outcome::{ApprovalStatus, AuthorizationView, Captured, HoldStatus, Recorded},
     request::{Capture, CaptureTo, Extend},
 };
 
@@ -304,13 +304,29 @@ impl SessionClosedBody {
     }
 }
 
+fn status_word(hold: HoldStatus, approval: Option<ApprovalStatus>) -> String {
+    match (hold, approval) {
+        (HoldStatus::Open, Some(ApprovalStatus::Waiting)) => "PENDING_APPROVAL".to_owned(),
+        (_, Some(ApprovalStatus::Rejected | ApprovalStatus::Expired)) => "DECLINED".to_owned(),
+        (status, _) => status.to_string().to_ascii_uppercase(),
+    }
+}
+
 /// One hold, as of now.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizationBody {
     #[schema(value_type = AuthorizationId)]
     authorization_id: String,
+    /// `PENDING_APPROVAL` while people decide, `DECLINED` where they did not approve; else what has become of the hold.
     status: String,
+    /// What people were asked, where they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ApprovalRequestId>)]
+    approval_request_id: Option<String>,
+    /// How they stand to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval_status: Option<&'static str>,
     protocol: &'static str,
     amount: Money,
     captured: Money,
@@ -333,7 +349,9 @@ impl AuthorizationBody {
     pub fn of(view: AuthorizationView) -> AuthorizationBody {
         AuthorizationBody {
             authorization_id: view.id.to_string(),
-            status: view.status.to_string().to_ascii_uppercase(),
+            status: status_word(view.status, view.approval.map(|(_, status)| status)),
+            approval_request_id: view.approval.map(|(id, _)| id.to_string()),
+            approval_status: view.approval.map(|(_, status)| status.word()),
             protocol: view.protocol.word(),
             amount: Money(view.amount),
             captured: Money(view.captured),

@@ -4,6 +4,7 @@
 
 mod agent;
 mod alert;
+mod approval;
 mod authorize;
 mod backtest;
 mod budget;
@@ -32,6 +33,7 @@ pub use alert::{
     AlertBody, AlertPage, AlertUpdateRequest, alert_kind, alert_status, alert_status_word, read_alert_change, severity,
     severity_word,
 };
+pub use approval::{ApprovalDecisionBody, ApprovalDecisionRequest, ApprovalPage, ApprovalRequestBody, approval_status};
 pub use authorize::{AuthorizeBody, AuthorizeRequest, Decision, WalletSummary};
 pub use backtest::{BacktestBody, BacktestLine, BacktestRequest, since};
 pub use budget::{BudgetBody, ServicesBody};

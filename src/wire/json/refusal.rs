@@ -98,6 +98,11 @@ impl From<Failure> for Refusal {
             | Failure::UnknownPolicy
             | Failure::UnknownWebhook
             | Failure::UnknownBudgetRequest
+            | Failure::UnknownApprovalRequest
+            | Failure::NotAnApprover
+            | Failure::ApprovalRequestOver(_)
+            | Failure::AgentStopped
+            | Failure::AwaitsApproval
             | Failure::BudgetRequestExists
             | Failure::BudgetRequestOver(_)
             | Failure::IdReused

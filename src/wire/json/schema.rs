@@ -14,7 +14,9 @@ use utoipa::{
 
 use crate::{
     kernel::anomaly::{Group, Threshold, Unit},
-    kernel::{AgentId, AlertId, Amount, AuthorizationId, BudgetRequestId, KeyId, PolicyId, Timestamp},
+    kernel::{
+        AgentId, AlertId, Amount, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, PolicyId, Timestamp,
+    },
     wire::ErrorCode,
 };
 
@@ -51,6 +53,7 @@ described! {
     Timestamp, "Timestamp", timestamp();
     AgentId, "AgentId", id("An agent's id.", "agt_", 32);
     AuthorizationId, "AuthorizationId", id("A hold's id.", "auth_", 32);
+    ApprovalRequestId, "ApprovalRequestId", id("What people are asked about a payment.", "apr_", 32);
     BudgetRequestId, "BudgetRequestId", id("A budget request's id.", "bud_", 32);
     AlertId, "AlertId", id("An alert's id.", "alt_", 32);
     FreezeConfig, "FreezeConfig", thresholds(Group::Freeze, "What freezes an agent whose `autoFreezeEnabled` is set.");

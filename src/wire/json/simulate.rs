@@ -187,6 +187,12 @@ impl SimulatedResult {
                 violations: denial.violations.iter().map(ViolationBody::of).collect(),
                 ..nothing
             },
+            Ok(Outcome::ApprovalRequired(required)) => SimulatedResult {
+                status: "REQUIRES_APPROVAL",
+                reasons: required.about.iter().map(Violation::message).collect(),
+                violations: required.about.iter().map(ViolationBody::of).collect(),
+                ..nothing
+            },
             // No other outcome answers a request for a hold.
             Ok(_) => nothing,
             Err(failure) => SimulatedResult { error: Some(SimulatedError::of(&Refusal::from(failure))), ..nothing },
