@@ -105,6 +105,8 @@ impl Generator<'_> {
             "serviceDomain" => "api.example.com",
             "recipientAddress" => "0xA",
             "chainId" | "network" => "8453",
+            // One name for all sessions, so that what is opened is also used and closed.
+            "sessionId" => "mpp_session_xyz",
             _ => "",
         };
         Value::from(if of_name.is_empty() { self.random.pick(&WORDS) } else { of_name })
