@@ -130,8 +130,9 @@ impl Plan {
 
     fn change_caller(&mut self, site: &mut Site) {
         let agents_key = format!("Bearer {}", site.agent.key);
-        match site.random.below(6) {
+        match site.random.below(7) {
             0 | 1 => self.set("authorization", &agents_key),
+            6 => self.set("authorization", &format!("Bearer {}", site.weak)),
             2 => self.headers.retain(|(name, _)| name != "authorization"),
             3 => self.set("authorization", site.random.pick(&["Bearer ", "Bearer x", "Basic eDp5", "é", "Bearer \t"])),
             4 => {

@@ -52,6 +52,8 @@ impl Known {
 pub(crate) struct Site {
     pub(crate) gateway: Gateway,
     pub(crate) agent: Agent,
+    /// A key of the agent that may do almost nothing.
+    pub(crate) weak: String,
     pub(crate) known: Known,
     pub(crate) random: Random,
     client: Client,
@@ -64,9 +66,10 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn start(seed: u64) -> Site {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (gateway, agent, kept, address, stop) = runtime.block_on(async {
+        let (gateway, agent, weak, kept, address, stop) = runtime.block_on(async {
             let gateway = Gateway::new();
             let agent = gateway.agent("shopper").await;
+            let weak = gateway.key(&agent.id, r#"{"name":"weak","scopes":["network:read"]}"#).await;
             let keys = [
                 gateway.get("/api/api-keys", &gateway.operator).await.json(),
                 gateway.get(&format!("/api/agents/{}/sdk-keys", agent.id), &gateway.operator).await.json(),
@@ -74,12 +77,12 @@ impl Site {
             let ids = keys.iter().flat_map(|keys| keys["keys"].as_array().unwrap());
             let kept = ids.map(|key| key["id"].as_str().unwrap().to_owned()).collect();
             let (address, stop) = listen(&gateway).await;
-            (gateway, agent, kept, address, stop)
+            (gateway, agent, weak, kept, address, stop)
         });
         let mut known = Known::default();
         known.add(&agent.id);
         let (random, client) = (Random::new(seed), Client::new(address));
-        Site { gateway, agent, known, random, client, kept, stop: Some(stop), _runtime: runtime }
+        Site { gateway, agent, weak, known, random, client, kept, stop: Some(stop), _runtime: runtime }
     }
 
     pub(crate) fn send(&mut self, plan: &Plan) -> Result<Answer, String> {

@@ -11,9 +11,9 @@ use crate::{
     },
     server::identity::Need,
     wire::json::{
-        AmountRequest, AuthorizationBody, CaptureBody, CaptureRequest, CapturedBody, Decision, ExtendBody,
-        ExtendRequest, ExtendedBody, IncrementDecision, IncrementedBody, MisdirectedBody, RefundedBody, VoidedBody,
-        amount_of,
+        AmountRequest, AuthorizationBody, CaptureBody, CaptureForbidden, CaptureRequest, CapturedBody, Decision,
+        ExtendBody, ExtendRequest, ExtendedBody, IncrementDecision, IncrementedBody, MisdirectedBody, RefundedBody,
+        VoidedBody, amount_of,
     },
 };
 
@@ -67,7 +67,7 @@ pub(super) async fn show(
     request_body = CaptureRequest,
     responses(
         (status = 200, description = "What was booked.", body = CapturedBody),
-        (status = 403, description = "Somebody else was paid: the hold stays, and the payment is unauthorized spend. Or the key lacks the scope.", body = MisdirectedBody)
+        (status = 403, description = "Somebody else was paid: the hold stays, and the payment is unauthorized spend. Or the key lacks the scope.", body = CaptureForbidden)
     )
 )]
 pub(super) async fn capture(

@@ -11,7 +11,12 @@ use crate::kernel::{
 
 use crate::wire::ErrorCode;
 
-use super::{Decision, Money, Object, Refusal, authorize::hold_seconds, record::booking_word, refusal::RefusalDetail};
+use super::{
+    Decision, Money, Object, Refusal,
+    authorize::hold_seconds,
+    record::booking_word,
+    refusal::{RefusalBody, RefusalDetail},
+};
 
 /// A `capture` that was read: what was paid, and whether it is the last report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +185,16 @@ pub struct MisdirectedBody {
     booking: &'static str,
     /// What counts as unauthorized spend.
     overage: Money,
+}
+
+/// What a `capture` is forbidden with.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum CaptureForbidden {
+    /// Somebody else was paid.
+    Misdirected(MisdirectedBody),
+    /// The key may not do this.
+    Refused(RefusalBody<'static>),
 }
 
 impl MisdirectedBody {

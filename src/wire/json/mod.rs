@@ -45,9 +45,9 @@ pub use challenged::{ChallengeRequest, ChallengeSummary};
 pub(in crate::wire) use facts::chain_of;
 pub use facts::{FactsBody, FactsRequest, moment};
 pub use hold::{
-    AmountRequest, AuthorizationBody, CaptureBody, CaptureRequest, CapturedBody, CloseSessionBody, CloseSessionRequest,
-    ExtendBody, ExtendRequest, ExtendedBody, IncrementDecision, IncrementedBody, MisdirectedBody, RefundedBody,
-    SessionClosedBody, VoidedBody, amount_of,
+    AmountRequest, AuthorizationBody, CaptureBody, CaptureForbidden, CaptureRequest, CapturedBody, CloseSessionBody,
+    CloseSessionRequest, ExtendBody, ExtendRequest, ExtendedBody, IncrementDecision, IncrementedBody, MisdirectedBody,
+    RefundedBody, SessionClosedBody, VoidedBody, amount_of,
 };
 pub use key::{GatewayKeyRequest, IssuedKey, KeyBody, KeyRequest, NewGatewayKey, NewKey};
 pub use money::{Money, print};
