@@ -26,7 +26,11 @@ use site::Site;
 
 /// How many requests one gateway gets, before the next starts with nothing.
 const REQUESTS_PER_GATEWAY: u64 = 250;
-const REQUESTS_DEFAULT: u64 = 2000;
+/// How many requests one agent gets.
+const REQUESTS_PER_AGENT: u64 = 50;
+const REQUESTS_DEFAULT: u64 = 3000;
+/// How much more often operations that act on payments are asked for than others: they build on each other.
+const PAYMENT_WEIGHT: u64 = 3;
 
 fn option(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().expect("a number"))
@@ -79,6 +83,10 @@ fn fuzz(document: &Document, seed: u64, seen: &mut Seen) {
     let mut site = Site::start(seed);
     let mut books = site.books();
     for number in 0..REQUESTS_PER_GATEWAY {
+        if number % REQUESTS_PER_AGENT == 0 {
+            site.tend();
+            books = site.books();
+        }
         if site.random.chance(5) {
             site.advance();
             books = site.books();

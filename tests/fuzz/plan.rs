@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::{
+    PAYMENT_WEIGHT,
     document::{Document, Operation},
     generate::Generator,
     mutate::{mutated, written},
@@ -65,7 +66,7 @@ impl Plan {
 
     /// A request that is good in most things.
     pub(crate) fn random(document: &Document, site: &mut Site) -> Plan {
-        let operation = site.random.pick(&document.operations);
+        let operation = operation(document, site);
         let body = operation
             .body()
             .map(|schema| Generator { document, random: &mut site.random, known: &site.known }.value(schema, "", 0));
@@ -160,6 +161,18 @@ impl Plan {
         }
         head + "\r\n"
     }
+}
+
+/// Any operation, those about payments more often.
+fn operation(document: &Document, site: &mut Site) -> Operation {
+    let mut operation = site.random.pick(&document.operations);
+    for _ in 1..PAYMENT_WEIGHT {
+        let acts_on_payments = operation.path.starts_with("/api/sdk/") && operation.method == "POST";
+        if !acts_on_payments {
+            operation = site.random.pick(&document.operations);
+        }
+    }
+    operation
 }
 
 /// An id for a place in a path: of the kind that the document says, or the one name of a wallet that the test gave.

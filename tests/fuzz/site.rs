@@ -17,7 +17,10 @@ use crate::{
 };
 
 /// The most ids of one kind that are remembered.
-const KNOWN_MAX: usize = 64;
+const KNOWN_MAX: usize = 12;
+
+const REQUIRE_APPROVAL: &str =
+    r#"{"ruleType":"REQUIRE_APPROVAL_ABOVE","operator":"GT","value":"0.02","action":"REQUIRE_APPROVAL"}"#;
 
 /// Ids that were seen in answers, by their prefix.
 #[derive(Default)]
@@ -34,8 +37,10 @@ impl Known {
             return;
         }
         let known = self.0.entry(format!("{prefix}_")).or_default();
-        if known.len() < KNOWN_MAX && !known.iter().any(|one| one == id) {
+        if !known.iter().any(|one| one == id) {
             known.push(id.to_owned());
+            // The oldest are over by now, most likely.
+            known.drain(..known.len().saturating_sub(KNOWN_MAX));
         }
     }
 
@@ -60,7 +65,7 @@ pub(crate) struct Site {
     /// What must stay as it is for the test to go on: the keys that it asks with.
     kept: Vec<String>,
     stop: Option<oneshot::Sender<()>>,
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl Site {
@@ -82,11 +87,32 @@ impl Site {
         let mut known = Known::default();
         known.add(&agent.id);
         let (random, client) = (Random::new(seed), Client::new(address));
-        Site { gateway, agent, weak, known, random, client, kept, stop: Some(stop), _runtime: runtime }
+        Site { gateway, agent, weak, known, random, client, kept, stop: Some(stop), runtime }
     }
 
     pub(crate) fn send(&mut self, plan: &Plan) -> Result<Answer, String> {
         self.client.send(plan.head().as_bytes(), &plan.body)
+    }
+
+    /// Begins anew with an agent that nothing stands against, since made up policies and frozen agents soon forbid everything; half of the time
+    /// people must approve what costs much.
+    pub(crate) fn tend(&mut self) {
+        let must_approve = self.random.chance(50);
+        let gateway = &self.gateway;
+        let agent = self.runtime.block_on(async {
+            let policies = gateway.get("/api/policies", &gateway.operator).await.expect(200).json();
+            for policy in policies["policies"].as_array().unwrap() {
+                let path = format!("/api/policies/{}", policy["id"].as_str().unwrap());
+                gateway.ask("DELETE", &path, &gateway.operator, "").await;
+            }
+            if must_approve {
+                gateway.policy(REQUIRE_APPROVAL).await;
+            }
+            gateway.agent("shopper").await
+        });
+        self.known.0.remove("auth_");
+        self.known.add(&agent.id);
+        self.agent = agent;
     }
 
     /// Lets some time pass: seconds, minutes or days.
