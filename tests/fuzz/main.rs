@@ -187,3 +187,54 @@ fn what_the_test_looks_at_notices_what_it_should() {
     assert_eq!(site.send(&plan).unwrap().status, 200);
     assert!(site.books() != before, "a hold is in the books");
 }
+
+/// What speaks no protocol, and calls of every tool with odd arguments, get an answer and change nothing.
+#[test]
+fn nothing_that_a_model_says_breaks_the_gateway_either() {
+    let mut site = Site::start(7);
+    let before = site.books();
+    let bearer = ("authorization".to_owned(), format!("Bearer {}", site.agent.key));
+    let said = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut bodies: Vec<Vec<u8>> = odd::BODIES.iter().map(|body| body.to_vec()).collect();
+    for tool in [
+        "pre_authorize_payment",
+        "record_payment",
+        "get_budget",
+        "check_payment_status",
+        "request_budget",
+        "no_such_tool",
+    ] {
+        for value in odd::VALUES.iter().filter(|value| serde_json::from_str::<serde_json::Value>(value).is_ok()) {
+            for name in ["amount", "protocol", "agentId", "authorizationId", "sessionId"] {
+                let arguments = format!(r#"{{"{name}":{value}}}"#);
+                bodies.push(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#).into_bytes());
+            }
+        }
+    }
+    for body in bodies {
+        let operation =
+            document::Operation { method: "POST".to_owned(), path: "/mcp".to_owned(), said: serde_json::Value::Null };
+        let headers = vec![
+            bearer.clone(),
+            said("content-type", "application/json"),
+            said("accept", "application/json, text/event-stream"),
+        ];
+        let plan = Plan {
+            method: operation.method.clone(),
+            path: operation.path.clone(),
+            operation,
+            headers,
+            body,
+            goes_elsewhere: true,
+            is_no_http: false,
+        };
+        let answer = site.send(&plan).unwrap_or_else(|error| panic!("{error}: {plan:#?}"));
+        assert!(
+            answer.status < 500 && !answer.text.contains("INTERNAL_ERROR"),
+            "{} {}\n{plan:#?}",
+            answer.status,
+            answer.text
+        );
+    }
+    assert!(before == site.books());
+}
