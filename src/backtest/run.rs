@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use super::{report::Report, trial::Trial};
 use crate::{
-    journal::{Position, ReplayError, Store, StoreError, codec::visit_events, replay},
+    engine::{RebuildError, first_state},
+    journal::{ReplayError, Store, StoreError, codec::visit_events, replay},
     kernel::{Event, Failure, Options, ShardId, State, Timestamp, policy::PolicySource},
 };
 
@@ -36,6 +37,9 @@ pub enum BacktestError {
     /// The policy cannot be understood, or there are too many.
     #[error(transparent)]
     Draft(#[from] Failure),
+    /// What the journal begins with cannot be read.
+    #[error(transparent)]
+    Begin(#[from] RebuildError),
     /// The journal cannot be read.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -104,11 +108,12 @@ fn run_shard(
     told: &mut Progress,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Report, BacktestError> {
-    let before = Some(State::new(options.clone()));
+    let (begins_after, state) = first_state(store, shard, options)?;
+    let before = Some(state);
     let mut past = Shard { backtest, before, trial: None, refused: None };
     let (records, decisions) = (told.records_done, told.decisions);
     let mut stopped = false;
-    let replayed = replay(store, shard, Position::START, &mut |sequence, payload| {
+    let replayed = replay(store, shard, begins_after, &mut |sequence, payload| {
         visit_events(payload, &mut |moment, event| past.happen(moment, event))?;
         told.records_done = records + sequence.0;
         told.decisions = decisions + past.trial.as_ref().map_or(0, |trial| trial.report().decisions.count);

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     config::{Config, DataOptions, StoreKind},
+    engine::first_state,
     journal::{ReplayError, Store, StoreError, VerifyError, VerifyReport, codec::visit_events, verify},
     kernel::{Event, Options, ShardId, State, Timestamp},
     server::{data_dir::DataDir, store},
@@ -69,9 +70,10 @@ fn open(data: &DataOptions) -> Result<Box<dyn Store>, CliError> {
     Ok(store::open_existing(&DataDir::new(&data.dir), data.durability)?)
 }
 
-/// Replays one shard from nothing. The options are those of the journal; the ones given here are replaced by its first events.
+/// Replays one shard from where its journal begins. The options are those of the journal; the ones given here are replaced by its first events.
 fn verify_shard(store: &dyn Store, shard: ShardId, options: &Options) -> Result<Verified, CliError> {
-    let mut replay = Replay { state: State::new(options.clone()), events: 0, checkpoints: 0, wrong: None };
+    let (_, state) = first_state(store, shard, options).map_err(|error| CliError::new(error).exit(JOURNAL_BROKEN))?;
+    let mut replay = Replay { state, events: 0, checkpoints: 0, wrong: None };
     let mut visit = |_, payload: &[u8]| {
         visit_events(payload, &mut |moment, event| replay.apply(moment, &event))?;
         Ok(())
@@ -115,7 +117,9 @@ fn broken(error: &VerifyError) -> CliError {
     let message = CliError::new(error);
     match error {
         VerifyError::Journal(ReplayError::Store(StoreError::Medium { .. } | StoreError::Failed)) => message,
-        VerifyError::Journal(_) | VerifyError::Snapshot { .. } => message.help(RESTORE).exit(JOURNAL_BROKEN),
+        VerifyError::Journal(_) | VerifyError::Base { .. } | VerifyError::Snapshot { .. } => {
+            message.help(RESTORE).exit(JOURNAL_BROKEN)
+        }
     }
 }
 
@@ -132,12 +136,13 @@ fn progress_of(shard: ShardId) -> impl FnMut(u64) {
 
 fn report(verified: &[Verified]) -> String {
     let mut table =
-        plain_table(["shard", "records", "events", "bytes", "sequence", "snapshot", "checkpoints", "digest"]);
+        plain_table(["shard", "cut", "records", "events", "bytes", "sequence", "snapshot", "checkpoints", "digest"]);
     let mut text = String::new();
     for Verified { report, events, checkpoints, digest } in verified {
         let journal = &report.journal;
         table.add_row([
             journal.shard.0.to_string(),
+            report.begins_after.sequence.to_string(),
             journal.records.to_string(),
             events.to_string(),
             journal.record_bytes.to_string(),
@@ -162,6 +167,7 @@ fn machine_report(verified: &[Verified]) -> Value {
     let shard = |Verified { report, events, checkpoints, digest }: &Verified| {
         json!({
             "shard": report.journal.shard.0,
+            "beginsAfter": report.begins_after.sequence.0,
             "records": report.journal.records,
             "events": events,
             "bytes": report.journal.record_bytes,

@@ -9,10 +9,10 @@ use super::{
     ConfigError,
     load::{origin_of, read},
     policy_file,
-    raw::{RawAgents, RawConfig, RawData, RawEngine, RawLog, RawMaxima, RawMcp, RawServer, RawTls},
+    raw::{RawAgents, RawConfig, RawData, RawEngine, RawLog, RawMaxima, RawMcp, RawRetention, RawServer, RawTls},
 };
 use crate::{
-    engine::{CommitOptions, EngineOptions, SnapshotOptions},
+    engine::{CommitOptions, EngineOptions, RetentionOptions, SnapshotOptions},
     journal::GROUP_BYTES_MAX,
     kernel::{
         Amount, Duration, Options,
@@ -117,7 +117,10 @@ pub(super) fn check(raw: &RawConfig, figment: &Figment) -> Result<Config, Config
         server: checker.server(&raw.server)?,
         mcp: checker.mcp(&raw.mcp)?,
         data: checker.data(&raw.data)?,
-        engine: checker.engine(&raw.engine, checker.kernel(raw, default_policy)?)?,
+        engine: EngineOptions {
+            retention: checker.retention(&raw.retention)?,
+            ..checker.engine(&raw.engine, checker.kernel(raw, default_policy)?)?
+        },
         tls: checker.tls(&raw.tls)?,
         log: checker.log(&raw.log)?,
     })
@@ -194,6 +197,19 @@ impl Checker<'_> {
                     65_536..=1 << 50,
                 )?,
             },
+            retention: RetentionOptions::default(),
+        })
+    }
+
+    /// Zero stands for no limit, and no text for no directory.
+    fn retention(&self, raw: &RawRetention) -> Result<RetentionOptions, ConfigError> {
+        let age = |max_age_s| self.seconds("retention.max_age_s", max_age_s, 3600..=100 * YEAR_S);
+        let bytes = |max_bytes| self.number("retention.max_bytes", max_bytes, 1 << 20..=1 << 50);
+        let given = |value: u64| Some(value).filter(|value| *value > 0);
+        Ok(RetentionOptions {
+            age_max: given(raw.max_age_s).map(age).transpose()?,
+            bytes_max: given(raw.max_bytes).map(bytes).transpose()?,
+            export_dir: Some(&raw.export_dir).filter(|directory| !directory.is_empty()).map(PathBuf::from),
         })
     }
 

@@ -10,6 +10,7 @@ pub(super) struct RawConfig {
     pub(super) mcp: RawMcp,
     pub(super) data: RawData,
     pub(super) engine: RawEngine,
+    pub(super) retention: RawRetention,
     pub(super) holds: RawHolds,
     pub(super) sessions: RawSessions,
     pub(super) agents: RawAgents,
@@ -54,6 +55,14 @@ pub(super) struct RawEngine {
     pub(super) mailbox_batches_max: u64,
     pub(super) batch_requests_max: u64,
     pub(super) snapshot_journal_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRetention {
+    pub(super) max_age_s: u64,
+    pub(super) max_bytes: u64,
+    pub(super) export_dir: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -254,6 +254,13 @@ impl Engine {
         HOME
     }
 
+    /// Keeps history from being cut, so that whoever replays the journal finds it whole to the end.
+    #[must_use]
+    pub fn keep_history(&self) -> HistoryKept {
+        self.shared().history.lock().unwrap_or_else(PoisonError::into_inner).readers += 1;
+        HistoryKept { shared: Arc::clone(&self.inner.shared) }
+    }
+
     /// Where its journal is. It is for reading: whoever writes takes the journal from the engine.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -323,6 +330,7 @@ impl Engine {
             worker: self.worker_of(shard),
             durable: Sequence(gauges.durable.load(Ordering::Relaxed)),
             snapshot: Sequence(gauges.snapshot.load(Ordering::Relaxed)),
+            base: Sequence(gauges.base.load(Ordering::Relaxed)),
             agents: gauges.agents.load(Ordering::Relaxed),
             poisoned: gauges.is_poisoned.load(Ordering::Relaxed),
         }
@@ -331,6 +339,23 @@ impl Engine {
 
 fn worker_status(worker: WorkerId, lane: &Lane) -> WorkerStatus {
     WorkerStatus { worker, counters: lane.counters.read(), mailbox_batches: lane.mailbox_batches() }
+}
+
+/// History is not cut while this is there.
+pub struct HistoryKept {
+    shared: Arc<Shared>,
+}
+
+impl Drop for HistoryKept {
+    fn drop(&mut self) {
+        self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).readers -= 1;
+    }
+}
+
+impl fmt::Debug for HistoryKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HistoryKept").finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Engine {
@@ -409,6 +434,7 @@ fn gauges(recovered: &Recovered, shard: ShardId, state: &State) -> ShardGauges {
     let durable = recovered.journal.durable(shard).map_or(Sequence::NONE, |position| position.sequence);
     gauges.durable.store(durable.0, Ordering::Relaxed);
     gauges.agents.store(state.agents().count() as u64, Ordering::Relaxed);
+    gauges.handed_out.store(u64::MAX, Ordering::Relaxed);
     gauges
 }
 
@@ -459,7 +485,7 @@ impl Unthreaded {
     pub fn follow(&mut self, followers: Vec<Box<dyn Follower>>) -> Result<Feed, FollowError> {
         let mut runner = self.engine.runner(followers)?;
         let feed = runner.feed();
-        runner.begin();
+        runner.begin().map_err(|error| FollowError::Journal(error.to_string()))?;
         self.feed = Some(runner);
         Ok(feed)
     }
@@ -491,6 +517,11 @@ impl Unthreaded {
     /// Ends the committer of an engine that was shut down in good order.
     pub fn anchor(&self) {
         self.committer.anchor();
+    }
+
+    /// Cuts what there is too much of.
+    pub fn retain(&self) {
+        self.snapshotter.retain_all();
     }
 
     /// Writes the snapshots that are due.

@@ -9,6 +9,7 @@
 //! Deliberately absent: rules about payments (the kernel's), bytes on a wire, and any asynchronous runtime.
 
 mod answer;
+mod archive;
 mod clock;
 mod committer;
 mod denials;
@@ -26,6 +27,7 @@ mod observer;
 mod options;
 mod outbox;
 mod recovery;
+mod retention;
 mod shard;
 mod shared;
 mod snapshot;
@@ -39,15 +41,16 @@ pub use clock::{Clock, SystemClock};
 pub use directory::AgentHandle;
 #[cfg(any(test, feature = "testing"))]
 pub use engine::Unthreaded;
-pub use engine::{CALL_RETRIES_MAX, Engine, SHUT_DOWN_WAIT_MAX};
+pub use engine::{CALL_RETRIES_MAX, Engine, HistoryKept, SHUT_DOWN_WAIT_MAX};
 pub use feed::{
     FOLLOWERS_MAX, Fact, Feed, FeedCursor, FeedCursorError, FeedDirectory, FeedError, FeedHold, FeedPosition,
     FeedStatus, FeedSubscription, FollowError, Follower, READ_EVENTS_MAX, SUBSCRIPTIONS_MAX,
 };
 pub use mailbox::Batch;
 pub use observer::{NoObserver, Observer};
-pub use options::{CommitOptions, EngineOptions, SnapshotOptions};
+pub use options::{CommitOptions, EngineOptions, RetentionOptions, SnapshotOptions};
 pub use recovery::OpenError;
+pub use snapshot::{RebuildError, first_state};
 pub use status::{CommitStatus, EngineStatus, ShardStatus, WorkerCounters, WorkerStatus};
 pub use threads::EngineThreads;
 pub use worker::{Turn, Worker, WorkerId};

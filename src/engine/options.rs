@@ -1,8 +1,10 @@
 //! What an operator may set about the engine, and the named maxima that are not theirs to set.
 
+use std::path::PathBuf;
+
 use crate::{
     journal::GROUP_BYTES_MAX,
-    kernel::{self, policy::PolicySource},
+    kernel::{self, Duration, policy::PolicySource},
 };
 
 /// How an engine runs. What decisions depend on is in `kernel` and is journalled.
@@ -22,6 +24,8 @@ pub struct EngineOptions {
     pub batch_requests_max: usize,
     /// How often a shard's state is written down, so that recovery need not replay everything.
     pub snapshot: SnapshotOptions,
+    /// How much of the past is kept.
+    pub retention: RetentionOptions,
 }
 
 /// When decisions become durable.
@@ -43,6 +47,25 @@ pub struct SnapshotOptions {
     pub journal_bytes: u64,
 }
 
+/// How much of the past is kept: everything, unless it says otherwise. What a shard knows is kept in any case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetentionOptions {
+    /// What is older than this is cut, a sixteenth of it later at most.
+    pub age_max: Option<Duration>,
+    /// When the journals have more bytes than this, the oldest part is cut; each shard has an equal share of them.
+    pub bytes_max: Option<u64>,
+    /// What is cut is written to files in this directory first.
+    pub export_dir: Option<PathBuf>,
+}
+
+impl RetentionOptions {
+    /// Whether anything is ever cut.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.age_max.is_some() || self.bytes_max.is_some()
+    }
+}
+
 impl EngineOptions {
     /// The documented defaults around the policy of agents without any.
     #[must_use]
@@ -55,6 +78,7 @@ impl EngineOptions {
             mailbox_batches_max: 1024,
             batch_requests_max: 4096,
             snapshot: SnapshotOptions::default(),
+            retention: RetentionOptions::default(),
         }
     }
 }

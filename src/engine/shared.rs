@@ -32,6 +32,12 @@ pub(super) enum Standing {
     Failed = 2,
 }
 
+/// Who reads history. Its lock is held while a base is published and while somebody begins to read.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    pub readers: usize,
+}
+
 /// One engine, as its threads share it.
 pub(super) struct Shared {
     pub options: EngineOptions,
@@ -44,6 +50,8 @@ pub(super) struct Shared {
     pub bell: Bell,
     /// Wakes the thread that hands events out, if there is one.
     pub feed_bell: OnceLock<Unparker>,
+    /// Who reads history, which is not cut meanwhile.
+    pub history: Mutex<History>,
     /// Why the engine failed.
     pub failure: OnceLock<String>,
     backlog_bytes: AtomicUsize,
@@ -75,6 +83,7 @@ impl Shared {
             commits: CommitGauges::default(),
             bell: Bell { phase: AtomicU8::new(Phase::Busy as u8), unparker },
             feed_bell: OnceLock::new(),
+            history: Mutex::default(),
             failure: OnceLock::new(),
             backlog_bytes: AtomicUsize::new(0),
             standing: AtomicU8::new(Standing::Open as u8),

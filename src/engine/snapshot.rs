@@ -4,20 +4,24 @@
 //! what deciding costs without the rules, so it is done at leisure: see [`Pace`].
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufWriter, Read, Write},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, RecvTimeoutError};
 use thiserror::Error;
 
-use super::shared::{Shared, Standing};
+use super::{
+    retention::Extent,
+    shared::{Shared, Standing},
+};
 use crate::{
     journal::{
-        Position, ReplayError, Replayed, Sequence, Store, StoreError, codec::visit_events, read_snapshot, replay,
-        replay_until, write_snapshot,
+        Position, ReplayError, Replayed, Sequence, SnapshotReader, Store, StoreError, codec::visit_events, read_base,
+        read_snapshot, replay, replay_until, write_snapshot,
     },
     kernel::{self, ShardId, State, state::ImageError},
 };
@@ -25,12 +29,15 @@ use crate::{
 /// How many snapshots wait to be written.
 pub(super) const SNAPSHOTS_WAITING_MAX: usize = 16;
 
+/// How often is looked for history that became too old.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+
 /// How long a snapshot is worked on without a rest.
 const STRETCH: Duration = Duration::from_micros(500);
 /// How many times as long it rests then.
 const REST_SHARE: u32 = 7;
 /// How much of a state is written at a time.
-const WRITE_BYTES: usize = 16 * 1024;
+pub(super) const WRITE_BYTES: usize = 16 * 1024;
 
 /// Why the state of a shard cannot be rebuilt from its store.
 #[derive(Debug, Error)]
@@ -71,13 +78,31 @@ pub(super) fn rebuild(
     Ok((state, replayed))
 }
 
-/// The state that the newest snapshot is of, or an empty one.
-fn begin(store: &dyn Store, shard: ShardId, options: &kernel::Options) -> Result<(Position, State), RebuildError> {
-    Ok(load(store, shard)?.unwrap_or_else(|| (Position::START, State::new(options.clone()))))
+/// The state before the first record that a shard's journal has, and where that is. `options` are those that a shard without a
+/// record begins with.
+///
+/// # Errors
+/// [`RebuildError`], when what the journal begins with cannot be read.
+pub fn first_state(
+    store: &dyn Store,
+    shard: ShardId,
+    options: &kernel::Options,
+) -> Result<(Position, State), RebuildError> {
+    let base = read_base(store, shard).map_err(ReplayError::from)?;
+    Ok(load(shard, base)?.unwrap_or_else(|| (Position::START, State::new(options.clone()))))
 }
 
-fn load(store: &dyn Store, shard: ShardId) -> Result<Option<(Position, State)>, RebuildError> {
-    let Some((position, mut reader)) = read_snapshot(store, shard).map_err(ReplayError::from)? else { return Ok(None) };
+/// The state that the newest snapshot is of, or an empty one.
+fn begin(store: &dyn Store, shard: ShardId, options: &kernel::Options) -> Result<(Position, State), RebuildError> {
+    let snapshot = read_snapshot(store, shard).map_err(ReplayError::from)?;
+    Ok(load(shard, snapshot)?.unwrap_or_else(|| (Position::START, State::new(options.clone()))))
+}
+
+fn load(
+    shard: ShardId,
+    stored: Option<(Position, SnapshotReader<'_>)>,
+) -> Result<Option<(Position, State)>, RebuildError> {
+    let Some((position, mut reader)) = stored else { return Ok(None) };
     let mut image = Vec::new();
     reader.read_to_end(&mut image).map_err(|source| RebuildError::Read { shard, source })?;
     let state = State::from_image(&image).map_err(|source| RebuildError::Image { shard, source })?;
@@ -93,31 +118,52 @@ pub(super) enum SnapshotError {
     Store(#[from] StoreError),
     #[error("the journal of shard {} was durable up to record {}, but reads back only up to {}", shard.0, durable.0, read.0)]
     Short { shard: ShardId, durable: Sequence, read: Sequence },
+    #[error("failed to read history: {0}")]
+    History(String),
     #[error("failed to write a snapshot: {0}")]
     Write(#[from] io::Error),
 }
 
 /// Writes the snapshots that the committer asks for.
 pub(super) struct Snapshotter {
-    shared: Arc<Shared>,
-    store: Arc<dyn Store>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) store: Arc<dyn Store>,
     asked: Receiver<(ShardId, Position)>,
+    /// What is known of the history of each shard.
+    pub(super) extents: Mutex<BTreeMap<ShardId, Extent>>,
 }
 
 impl Snapshotter {
     pub(super) fn new(shared: Arc<Shared>, store: Arc<dyn Store>, asked: Receiver<(ShardId, Position)>) -> Snapshotter {
-        Snapshotter { shared, store, asked }
+        Snapshotter { shared, store, asked, extents: Mutex::default() }
     }
 
     /// Writes until the committer is gone. What is still asked for when the engine stops is left to the next recovery.
     pub(super) fn run(self) {
-        while let Ok((shard, position)) = self.asked.recv() {
-            if self.shared.standing() != Standing::Open {
-                continue;
+        loop {
+            match self.asked.recv_timeout(RETENTION_INTERVAL) {
+                Err(RecvTimeoutError::Disconnected) => return,
+                _ if self.shared.standing() != Standing::Open => {}
+                Ok((shard, position)) => self.with_pace(|rest| {
+                    self.write(shard, position, rest);
+                    self.retain(shard, rest);
+                }),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.with_pace(|rest| self.shared.shard_ids().for_each(|shard| self.retain(shard, rest)));
+                }
             }
-            let mut pace = Pace { begun: Instant::now(), asked: &self.asked, shared: &self.shared };
-            self.write(shard, position, &mut || pace.rest());
         }
+    }
+
+    fn with_pace(&self, work: impl FnOnce(&mut dyn FnMut())) {
+        let mut pace = Pace { begun: Instant::now(), asked: &self.asked, shared: &self.shared };
+        work(&mut || pace.rest());
+    }
+
+    /// Cuts what there is too much of in every shard.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn retain_all(&self) {
+        self.shared.shard_ids().for_each(|shard| self.retain(shard, &mut || {}));
     }
 
     /// Writes what was asked for until now.
@@ -141,8 +187,39 @@ impl Snapshotter {
         }
     }
 
+    /// How far the newest snapshot of a shard goes.
+    pub(super) fn covered(&self, shard: ShardId) -> Result<Sequence, SnapshotError> {
+        Ok(self.store.snapshot(shard)?.map_or(Sequence::NONE, |snapshot| snapshot.position.sequence))
+    }
+
+    /// Writes a snapshot of everything that is durable.
+    pub(super) fn snapshot_of_all(&self, shard: ShardId, rest: &mut dyn FnMut()) -> Result<(), SnapshotError> {
+        let (position, state) = self.fold(shard, self.shared.durable(shard), rest)?;
+        self.write_state(shard, position, &state, rest)?;
+        self.shared.gauges(shard).snapshot.store(position.sequence.0, Ordering::Relaxed);
+        self.shared.commits.snapshots.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn snapshot(&self, shard: ShardId, position: Position, rest: &mut dyn FnMut()) -> Result<(), SnapshotError> {
-        let state = self.fold(shard, position, rest)?;
+        // One that was written beyond it meanwhile does as well.
+        if self.covered(shard)? > position.sequence {
+            return Ok(());
+        }
+        let (end, state) = self.fold(shard, position.sequence, rest)?;
+        if end != position {
+            return Err(SnapshotError::Short { shard, durable: position.sequence, read: end.sequence });
+        }
+        self.write_state(shard, position, &state, rest)
+    }
+
+    fn write_state(
+        &self,
+        shard: ShardId,
+        position: Position,
+        state: &State,
+        rest: &mut dyn FnMut(),
+    ) -> Result<(), SnapshotError> {
         let writer = Resting { writer: write_snapshot(&*self.store, shard, position)?, rest };
         let mut writer = BufWriter::with_capacity(WRITE_BYTES, writer);
         state.write_image(&mut writer)?;
@@ -150,19 +227,19 @@ impl Snapshotter {
         Ok(self.store.anchor(&[(shard, position)])?)
     }
 
-    /// The state after `position`, which ends a group.
-    fn fold(&self, shard: ShardId, position: Position, rest: &mut dyn FnMut()) -> Result<State, SnapshotError> {
+    /// The state after `end`, which ends a group, and where that is.
+    fn fold(&self, shard: ShardId, end: Sequence, rest: &mut dyn FnMut()) -> Result<(Position, State), SnapshotError> {
         let (start, mut state) = begin(&*self.store, shard, &self.shared.options.kernel)?;
-        let replayed = replay_until(&*self.store, shard, start, position.sequence, &mut |_, payload| {
+        let replayed = replay_until(&*self.store, shard, start, end, &mut |_, payload| {
             visit_events(payload, &mut |moment, event| state.apply(moment, &event))?;
             rest();
             Ok(())
         })
         .map_err(RebuildError::from)?;
-        if replayed.end != position {
-            return Err(SnapshotError::Short { shard, durable: position.sequence, read: replayed.end.sequence });
+        if replayed.end.sequence != end {
+            return Err(SnapshotError::Short { shard, durable: end, read: replayed.end.sequence });
         }
-        Ok(state)
+        Ok((replayed.end, state))
     }
 }
 
@@ -190,9 +267,9 @@ fn rest_after(worked: Duration, waiting: usize) -> Duration {
 }
 
 /// Rests after each piece it has written.
-struct Resting<'r, W> {
-    writer: W,
-    rest: &'r mut dyn FnMut(),
+pub(super) struct Resting<'r, W> {
+    pub(super) writer: W,
+    pub(super) rest: &'r mut dyn FnMut(),
 }
 
 impl<W: Write> Write for Resting<'_, W> {

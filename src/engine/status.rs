@@ -40,6 +40,8 @@ pub struct ShardStatus {
     pub durable: Sequence,
     /// The record that its newest snapshot of this process ends with.
     pub snapshot: Sequence,
+    /// The last record that was cut from its journal, or may be; zero where nothing was.
+    pub base: Sequence,
     /// How many agents live in it.
     pub agents: u64,
     /// Whether it stopped after a bug: it answers `unavailable` until the process is started anew.
@@ -98,6 +100,12 @@ pub struct CommitStatus {
     pub snapshots_failed: u64,
     /// Why the last of those failed.
     pub snapshot_failure: Option<String>,
+    /// How often history was cut.
+    pub cuts: u64,
+    /// How often it could not be; it is tried again.
+    pub cuts_failed: u64,
+    /// Why the last of those failed.
+    pub cut_failure: Option<String>,
     /// Bytes of events that are decided and not durable.
     pub backlog_bytes: u64,
 }
@@ -155,6 +163,9 @@ impl CounterGauges {
 pub(super) struct ShardGauges {
     pub durable: AtomicU64,
     pub snapshot: AtomicU64,
+    pub base: AtomicU64,
+    /// The last record that every follower was handed; [`u64::MAX`] where nobody follows.
+    pub handed_out: AtomicU64,
     pub agents: AtomicU64,
     pub is_poisoned: AtomicBool,
 }
@@ -168,6 +179,9 @@ pub(super) struct CommitGauges {
     pub snapshots: AtomicU64,
     snapshots_failed: AtomicU64,
     snapshot_failure: Mutex<Option<String>>,
+    pub cuts: AtomicU64,
+    cuts_failed: AtomicU64,
+    cut_failure: Mutex<Option<String>>,
 }
 
 impl CommitGauges {
@@ -183,6 +197,11 @@ impl CommitGauges {
         *self.snapshot_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
     }
 
+    pub(super) fn count_failed_cut(&self, reason: String) {
+        self.cuts_failed.fetch_add(1, Relaxed);
+        *self.cut_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
     pub(super) fn read(&self, backlog_bytes: usize) -> CommitStatus {
         CommitStatus {
             commits: self.commits.load(Relaxed),
@@ -191,6 +210,9 @@ impl CommitGauges {
             snapshots: self.snapshots.load(Relaxed),
             snapshots_failed: self.snapshots_failed.load(Relaxed),
             snapshot_failure: self.snapshot_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            cuts: self.cuts.load(Relaxed),
+            cuts_failed: self.cuts_failed.load(Relaxed),
+            cut_failure: self.cut_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             backlog_bytes: backlog_bytes as u64,
         }
     }

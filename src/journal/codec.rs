@@ -110,6 +110,15 @@ impl Section {
     }
 }
 
+/// When the first turn of a payload was. The others were later, or at that moment.
+///
+/// # Errors
+/// [`CodecError`].
+pub fn first_moment(payload: &[u8]) -> Result<Timestamp, CodecError> {
+    let header: Result<(Timestamp, u32), _> = Reader::new(payload).encoded();
+    header.map(|(moment, _)| moment).map_err(|source| CodecError::Malformed { offset: 0, source })
+}
+
 /// Visits the events of a payload in order, each with the moment of its turn.
 ///
 /// # Errors

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    ChainHash, MemoryStore, Position, Sequence, Store, StoreError, StoredRecord, read_snapshot,
-    record::RECORD_BYTES_MAX, write_snapshot,
+    ChainHash, MemoryStore, Position, Sequence, Store, StoreError, StoredRecord, read_base, read_snapshot,
+    record::RECORD_BYTES_MAX, write_base, write_snapshot,
 };
 use crate::kernel::ShardId;
 
@@ -225,6 +225,76 @@ fn what_is_anchored_is_not_cut(store: &dyn Store) {
     assert_eq!(store.anchored(A).unwrap(), at(2));
 }
 
+fn put_base(store: &dyn Store, position: Position, bytes: &[u8]) {
+    let mut writer = write_base(store, A, position).unwrap();
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap();
+}
+
+fn base_of(store: &dyn Store) -> Option<(Position, Vec<u8>)> {
+    read_base(store, A).unwrap().map(|(position, mut reader)| {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).unwrap();
+        (position, bytes)
+    })
+}
+
+fn ten_records_covered_to_eight(store: &dyn Store) {
+    for sequence in 1..=10 {
+        store.append(&[stored(A, sequence, &[u8::try_from(sequence).unwrap()])]).unwrap();
+    }
+    store.append(&[stored(B, 1, b"b")]).unwrap();
+    put_snapshot(store, at(8), b"state");
+    store.anchor(&[(A, at(8))]).unwrap();
+}
+
+fn what_stands_before_a_base_is_cut_a_little_at_a_time(store: &dyn Store) {
+    ten_records_covered_to_eight(store);
+    assert_eq!(store.cut(A, 100).unwrap(), 0, "nothing is cut without a base");
+    assert_eq!((store.begins_after(A).unwrap(), base_of(store)), (Position::START, None));
+    put_base(store, at(5), b"five");
+    assert_eq!((store.begins_after(A).unwrap(), base_of(store)), (at(5), Some((at(5), b"five".to_vec()))));
+    assert_eq!(contents(store, A, 1).len(), 10, "a base removes nothing by itself");
+    assert_eq!([3, 3, 3].map(|count| store.cut(A, count).unwrap()), [3, 1, 0]);
+    let left: Vec<u64> = contents(store, A, 0).into_iter().map(|(sequence, _)| sequence).collect();
+    assert_eq!(left, [5, 6, 7, 8, 9, 10], "the record of the base is kept");
+    assert_eq!((store.last(A).unwrap(), contents(store, B, 1).len()), (Sequence(10), 1));
+    store.append(&[stored(A, 11, b"11")]).unwrap();
+    put_base(store, at(8), b"eight");
+    assert_eq!(store.cut(A, 100).unwrap(), 3);
+    assert_eq!((contents(store, A, 0).len(), base_of(store)), (4, Some((at(8), b"eight".to_vec()))));
+    assert_eq!(snapshot_of(store), Some((at(8), b"state".to_vec())));
+    store.truncate(A, Sequence(10)).unwrap();
+    assert_eq!(store.last(A).unwrap(), Sequence(9));
+}
+
+fn a_base_is_covered_and_only_moves_forward(store: &dyn Store) {
+    ten_records_covered_to_eight(store);
+    put_base(store, at(5), b"five");
+    for sequence in [0, 4, 5, 9, 11] {
+        let position = if sequence == 0 { Position::START } else { at(sequence) };
+        let error = write_base(store, A, position).err().unwrap();
+        assert!(matches!(error, StoreError::BaseOutOfRange { base: Sequence(5), .. }), "{error}");
+    }
+    put_snapshot(store, at(10), b"newer");
+    let error = write_base(store, A, at(9)).err().unwrap();
+    assert!(matches!(error, StoreError::BaseOutOfRange { anchor: Sequence(8), .. }), "{error}");
+    let mut unfinished = write_base(store, A, at(6)).unwrap();
+    unfinished.write_all(b"half").unwrap();
+    assert!(matches!(write_snapshot(store, A, at(10)).err().unwrap(), StoreError::SnapshotUnderway { .. }));
+    drop(unfinished);
+    assert_eq!((store.begins_after(A).unwrap(), base_of(store)), (at(5), Some((at(5), b"five".to_vec()))));
+    let elsewhere = ShardId(2);
+    for error in [
+        store.begin_base(elsewhere, at(1)).err().unwrap(),
+        store.base(elsewhere).err().unwrap(),
+        store.begins_after(elsewhere).unwrap_err(),
+        store.cut(elsewhere, 1).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::UnknownShard { .. }), "{error}");
+    }
+}
+
 macro_rules! contract {
     ($($name:ident),* $(,)?) => {
         mod memory {
@@ -259,6 +329,8 @@ contract! {
     a_snapshot_appears_whole_and_replaces_the_one_before,
     an_unfinished_snapshot_is_invisible,
     a_snapshot_covers_what_is_there_and_no_less_than_before,
+    what_stands_before_a_base_is_cut_a_little_at_a_time,
+    a_base_is_covered_and_only_moves_forward,
 }
 
 /// What only a store on a disk can show.
@@ -299,6 +371,24 @@ mod on_disk {
             store.append(&[stored(A, 3, b"3")]).unwrap();
             assert_eq!((store.last(A).unwrap(), store.last(B).unwrap()), (Sequence(3), Sequence(1)));
         }
+    }
+
+    #[test]
+    fn a_base_and_what_was_cut_stay_after_reopening() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path(), Survives::Process);
+        ten_records_covered_to_eight(&store);
+        put_base(&store, at(4), b"four");
+        put_base(&store, at(5), b"five");
+        store.cut(A, 2).unwrap();
+        // A cut is flushed with the next commit.
+        store.append(&[stored(A, 11, b"11")]).unwrap();
+        drop(store);
+
+        let store = open(directory.path(), Survives::Process);
+        assert_eq!((store.begins_after(A).unwrap(), base_of(&store)), (at(5), Some((at(5), b"five".to_vec()))));
+        assert_eq!(contents(&store, A, 0).first().map(|(sequence, _)| *sequence), Some(3));
+        assert_eq!((store.cut(A, 100).unwrap(), store.last(A).unwrap()), (2, Sequence(11)));
     }
 
     #[test]

@@ -407,6 +407,18 @@ impl Store for FailsOnce {
     fn snapshot<'s>(&'s self, shard: ShardId) -> Result<Option<StoredSnapshot<'s>>, StoreError> {
         self.0.snapshot(shard)
     }
+    fn begin_base<'s>(&'s self, shard: ShardId, position: Position) -> Result<Box<dyn SnapshotSink + 's>, StoreError> {
+        self.0.begin_base(shard, position)
+    }
+    fn base<'s>(&'s self, shard: ShardId) -> Result<Option<StoredSnapshot<'s>>, StoreError> {
+        self.0.base(shard)
+    }
+    fn begins_after(&self, shard: ShardId) -> Result<Position, StoreError> {
+        self.0.begins_after(shard)
+    }
+    fn cut(&self, shard: ShardId, records_max: usize) -> Result<usize, StoreError> {
+        self.0.cut(shard, records_max)
+    }
     fn shards(&self) -> NonZeroU16 {
         self.0.shards()
     }

@@ -11,7 +11,7 @@ use super::{
     position::{Position, Sequence},
     store::{
         RecordVisitor, SnapshotSink, Store, StoreError, StoredRecord, StoredSnapshot, Survives, advance_anchors,
-        check_append, check_length, check_metadata, check_snapshot, check_truncate,
+        check_append, check_base, check_length, check_metadata, check_snapshot, check_truncate,
     },
 };
 use crate::kernel::ShardId;
@@ -40,6 +40,7 @@ struct Contents {
 struct Shard {
     records: MemoryRecords,
     snapshot: Option<Snapshot>,
+    base: Option<Snapshot>,
     snapshot_underway: bool,
 }
 
@@ -152,20 +153,35 @@ impl Store for MemoryStore {
         position: Position,
     ) -> Result<Box<dyn SnapshotSink + 's>, StoreError> {
         self.with_shard(shard, |contents| contents.begin_snapshot(shard, position))??;
-        Ok(Box::new(Sink { store: self, shard, position, chunks: Vec::new() }))
+        Ok(Box::new(Sink { store: self, shard, position, is_base: false, chunks: Vec::new() }))
+    }
+
+    fn begin_base<'s>(&'s self, shard: ShardId, position: Position) -> Result<Box<dyn SnapshotSink + 's>, StoreError> {
+        let anchor = self.anchored(shard)?.sequence;
+        self.with_shard(shard, |contents| contents.begin_base(shard, position, anchor))??;
+        Ok(Box::new(Sink { store: self, shard, position, is_base: true, chunks: Vec::new() }))
+    }
+
+    fn base<'s>(&'s self, shard: ShardId) -> Result<Option<StoredSnapshot<'s>>, StoreError> {
+        Ok(self.with_shard(shard, |contents| contents.base.clone())?.map(Snapshot::read))
+    }
+
+    fn begins_after(&self, shard: ShardId) -> Result<Position, StoreError> {
+        self.with_shard(shard, |contents| contents.base.as_ref().map_or(Position::START, |base| base.position))
+    }
+
+    fn cut(&self, shard: ShardId, records_max: usize) -> Result<usize, StoreError> {
+        self.with_shard(shard, |contents| {
+            let Some(base) = &contents.base else { return 0 };
+            let before = contents.records.range(..base.position.sequence).take(records_max);
+            let old: Vec<Sequence> = before.map(|(sequence, _)| *sequence).collect();
+            old.iter().for_each(|sequence| _ = contents.records.remove(sequence));
+            old.len()
+        })
     }
 
     fn snapshot<'s>(&'s self, shard: ShardId) -> Result<Option<StoredSnapshot<'s>>, StoreError> {
-        let newest = self.with_shard(shard, |contents| contents.snapshot.clone())?;
-        Ok(newest.map(|Snapshot { position, chunks }| {
-            let mut index = 0;
-            let next = move || {
-                let chunk = chunks.get(index).cloned();
-                index += 1;
-                chunk.map(Ok)
-            };
-            StoredSnapshot { position, chunks: Box::new(std::iter::from_fn(next)) }
-        }))
+        Ok(self.with_shard(shard, |contents| contents.snapshot.clone())?.map(Snapshot::read))
     }
 
     fn shards(&self) -> NonZeroU16 {
@@ -184,7 +200,30 @@ impl Contents {
     }
 }
 
+impl Snapshot {
+    fn read<'s>(self) -> StoredSnapshot<'s> {
+        let Snapshot { position, chunks } = self;
+        let mut index = 0;
+        let next = move || {
+            let chunk = chunks.get(index).cloned();
+            index += 1;
+            chunk.map(Ok)
+        };
+        StoredSnapshot { position, chunks: Box::new(std::iter::from_fn(next)) }
+    }
+}
+
 impl Shard {
+    fn begin_base(&mut self, shard: ShardId, position: Position, anchor: Sequence) -> Result<(), StoreError> {
+        if self.snapshot_underway {
+            return Err(StoreError::SnapshotUnderway { shard });
+        }
+        let covered = |snapshot: &Option<Snapshot>| snapshot.as_ref().map_or(Sequence::NONE, |it| it.position.sequence);
+        check_base(shard, position.sequence, covered(&self.base), covered(&self.snapshot), anchor)?;
+        self.snapshot_underway = true;
+        Ok(())
+    }
+
     fn begin_snapshot(&mut self, shard: ShardId, position: Position) -> Result<(), StoreError> {
         if self.snapshot_underway {
             return Err(StoreError::SnapshotUnderway { shard });
@@ -204,6 +243,7 @@ struct Sink<'s> {
     store: &'s MemoryStore,
     shard: ShardId,
     position: Position,
+    is_base: bool,
     chunks: Vec<Vec<u8>>,
 }
 
@@ -216,8 +256,11 @@ impl SnapshotSink for Sink<'_> {
 
     fn finish(mut self: Box<Self>) -> Result<(), StoreError> {
         let chunks = Arc::new(std::mem::take(&mut self.chunks));
-        let snapshot = Snapshot { position: self.position, chunks };
-        self.store.with_shard(self.shard, |contents| contents.snapshot = Some(snapshot))
+        let (snapshot, is_base) = (Snapshot { position: self.position, chunks }, self.is_base);
+        self.store.with_shard(self.shard, |contents| {
+            let place = if is_base { &mut contents.base } else { &mut contents.snapshot };
+            *place = Some(snapshot);
+        })
     }
 }
 

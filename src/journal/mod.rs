@@ -34,7 +34,7 @@ pub use position::{ChainHash, Position, Sequence};
 pub use replay::{GroupVisitor, ReplayError, Replayed, TornReason, TornTail, VisitError, replay, replay_until};
 #[cfg(feature = "sled")]
 pub use sled::{SledOpenError, SledOptions, SledStore};
-pub use snapshot::{SnapshotReader, SnapshotWriter, read_snapshot, write_snapshot};
+pub use snapshot::{SnapshotReader, SnapshotWriter, read_base, read_snapshot, write_base, write_snapshot};
 pub use store::{Store, StoreError, StoredRecord, Survives};
 pub use verify::{VerifyError, VerifyReport, verify};
 pub use writer::{COMMIT_BYTES_MAX, CommitError, Durable, GROUP_BYTES_MAX, Group, Journal};

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use super::{
     position::{Position, Sequence},
     record::{PAYLOAD_BYTES_MAX, Record},
-    store::{SnapshotChunks, SnapshotSink, Store, StoreError},
+    store::{SnapshotChunks, SnapshotSink, Store, StoreError, StoredSnapshot},
 };
 use crate::kernel::ShardId;
 
@@ -16,9 +16,15 @@ use crate::kernel::ShardId;
 /// # Errors
 /// [`StoreError`], when another snapshot is underway or the position is not one that the store has.
 pub fn write_snapshot(store: &dyn Store, shard: ShardId, position: Position) -> Result<SnapshotWriter<'_>, StoreError> {
-    let sink = store.begin_snapshot(shard, position)?;
-    let pending = Vec::with_capacity(PAYLOAD_BYTES_MAX);
-    Ok(SnapshotWriter { sink, shard, chain: chunk_chain(position), pending, encoded: Vec::new() })
+    Ok(SnapshotWriter::new(store.begin_snapshot(shard, position)?, shard, position))
+}
+
+/// Begins a base of a shard: its state as it is after `position`, which must be the end of a group.
+///
+/// # Errors
+/// As for [`Store::begin_base`].
+pub fn write_base(store: &dyn Store, shard: ShardId, position: Position) -> Result<SnapshotWriter<'_>, StoreError> {
+    Ok(SnapshotWriter::new(store.begin_base(shard, position)?, shard, position))
 }
 
 /// The newest snapshot of a shard, with what it covers. It must not be replaced while it is read.
@@ -26,10 +32,15 @@ pub fn write_snapshot(store: &dyn Store, shard: ShardId, position: Position) -> 
 /// # Errors
 /// When the store cannot read.
 pub fn read_snapshot(store: &dyn Store, shard: ShardId) -> Result<Option<(Position, SnapshotReader<'_>)>, StoreError> {
-    Ok(store.snapshot(shard)?.map(|stored| {
-        let (chain, chunks) = (chunk_chain(stored.position), stored.chunks);
-        (stored.position, SnapshotReader { chunks, shard, chain, chunk: Vec::new(), read: 0, is_last: false })
-    }))
+    Ok(store.snapshot(shard)?.map(|stored| SnapshotReader::new(shard, stored)))
+}
+
+/// The base of a shard, with where the journal begins after it. It must not be replaced while it is read.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn read_base(store: &dyn Store, shard: ShardId) -> Result<Option<(Position, SnapshotReader<'_>)>, StoreError> {
+    Ok(store.base(shard)?.map(|stored| SnapshotReader::new(shard, stored)))
 }
 
 /// Chunks count from one; their chain begins with the journal's.
@@ -46,7 +57,12 @@ pub struct SnapshotWriter<'s> {
     encoded: Vec<u8>,
 }
 
-impl SnapshotWriter<'_> {
+impl<'s> SnapshotWriter<'s> {
+    fn new(sink: Box<dyn SnapshotSink + 's>, shard: ShardId, position: Position) -> SnapshotWriter<'s> {
+        let pending = Vec::with_capacity(PAYLOAD_BYTES_MAX);
+        SnapshotWriter { sink, shard, chain: chunk_chain(position), pending, encoded: Vec::new() }
+    }
+
     /// Makes the snapshot durable and visible in place of the earlier one.
     ///
     /// # Errors
@@ -94,7 +110,12 @@ pub struct SnapshotReader<'s> {
     is_last: bool,
 }
 
-impl SnapshotReader<'_> {
+impl<'s> SnapshotReader<'s> {
+    fn new(shard: ShardId, stored: StoredSnapshot<'s>) -> (Position, SnapshotReader<'s>) {
+        let (chain, chunks) = (chunk_chain(stored.position), stored.chunks);
+        (stored.position, SnapshotReader { chunks, shard, chain, chunk: Vec::new(), read: 0, is_last: false })
+    }
+
     /// Takes the next chunk; false after the last one.
     fn next_chunk(&mut self) -> io::Result<bool> {
         if self.is_last {

@@ -115,6 +115,34 @@ pub trait Store: Send + Sync {
     /// When the store cannot read.
     fn snapshot<'s>(&'s self, shard: ShardId) -> Result<Option<StoredSnapshot<'s>>, StoreError>;
 
+    /// Begins a base: the state of a shard after `position`, from which its journal is to begin. It is seen by nobody until it is
+    /// finished; from then on records before `position` may be [cut](Self::cut), and nobody may ask for them.
+    ///
+    /// # Errors
+    /// [`StoreError::BaseOutOfRange`] unless it is behind the base before it and both the newest snapshot and the anchor cover it;
+    /// [`StoreError::SnapshotUnderway`] also while another base is being written.
+    fn begin_base<'s>(&'s self, shard: ShardId, position: Position) -> Result<Box<dyn SnapshotSink + 's>, StoreError>;
+
+    /// The base of a shard, if anything of its journal was cut or is to be. It must not be replaced while it is read.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    fn base<'s>(&'s self, shard: ShardId) -> Result<Option<StoredSnapshot<'s>>, StoreError>;
+
+    /// Where the journal of a shard begins: after this position, which is that of its base; [`Position::START`] without one. The
+    /// record of that position is kept.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    fn begins_after(&self, shard: ShardId) -> Result<Position, StoreError>;
+
+    /// Removes up to `records_max` of the records that stand before the base, the oldest first, and says how many. What a crash brings
+    /// back is removed when it is asked for again.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    fn cut(&self, shard: ShardId, records_max: usize) -> Result<usize, StoreError>;
+
     /// How many shards there are; fixed when the store is created.
     fn shards(&self) -> NonZeroU16;
 
@@ -225,6 +253,23 @@ pub enum StoreError {
         /// The last record.
         last: Sequence,
     },
+    /// A base that is not covered, or not behind the one before it.
+    #[error(
+        "the journal of shard {} cannot begin after {stated}: it begins after {base}, the snapshot covers {snapshot} and the anchor {anchor}",
+        shard.0
+    )]
+    BaseOutOfRange {
+        /// The shard.
+        shard: ShardId,
+        /// The refused base.
+        stated: Sequence,
+        /// The base that it has.
+        base: Sequence,
+        /// The newest snapshot.
+        snapshot: Sequence,
+        /// The anchor.
+        anchor: Sequence,
+    },
     /// Another snapshot of the shard is being written.
     #[error("a snapshot of shard {} is being written already", shard.0)]
     SnapshotUnderway {
@@ -325,6 +370,20 @@ pub(super) fn check_snapshot(
 ) -> Result<(), StoreError> {
     if stated < newest || stated > last {
         return Err(StoreError::SnapshotOutOfRange { shard, stated, newest, last });
+    }
+    Ok(())
+}
+
+/// A base is behind the one before it, and covered by snapshot and anchor.
+pub(super) fn check_base(
+    shard: ShardId,
+    stated: Sequence,
+    base: Sequence,
+    snapshot: Sequence,
+    anchor: Sequence,
+) -> Result<(), StoreError> {
+    if stated <= base || stated > snapshot || stated > anchor {
+        return Err(StoreError::BaseOutOfRange { shard, stated, base, snapshot, anchor });
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Proves a shard's journal from its first record to its last, and that its snapshot belongs to it.
+//! Proves a shard's journal from its first record to its last, and that its base and its snapshot belong to it.
 
 use std::{io, ops::ControlFlow};
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::{
     position::Position,
     replay::{GroupVisitor, ReplayError, Replayed, walk},
-    snapshot::read_snapshot,
+    snapshot::{read_base, read_snapshot},
     store::Store,
 };
 use crate::kernel::ShardId;
@@ -20,6 +20,8 @@ const PROGRESS_RECORDS: u64 = 1024;
 pub struct VerifyReport {
     /// The journal itself: where it ends, how much it holds, and what was left by a write that was cut short.
     pub journal: Replayed,
+    /// Where it begins: what was before is cut, and every byte of the state that it begins with was checked.
+    pub begins_after: Position,
     /// What the newest snapshot covers, if there is one; every byte of it was checked.
     pub snapshot: Option<Position>,
     /// How many bytes the snapshot has.
@@ -32,6 +34,14 @@ pub enum VerifyError {
     /// The journal cannot be believed.
     #[error(transparent)]
     Journal(#[from] ReplayError),
+    /// The state that the journal begins with cannot be believed.
+    #[error("failed to read the base of shard {}: {source}", shard.0)]
+    Base {
+        /// The shard.
+        shard: ShardId,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// The snapshot cannot be believed.
     #[error("failed to read the snapshot of shard {}: {source}", shard.0)]
     Snapshot {
@@ -42,7 +52,7 @@ pub enum VerifyError {
     },
 }
 
-/// Walks the whole journal of a shard and its newest snapshot. The visitor gets every group, so that the caller can replay
+/// Walks the whole journal of a shard, from its base on, and its newest snapshot. The visitor gets every group, so that the caller can replay
 /// state and compare it; `progress` is told now and then how many records are done. Nothing is changed: a torn tail stays.
 ///
 /// # Errors
@@ -53,6 +63,9 @@ pub fn verify(
     visit: &mut GroupVisitor<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<VerifyReport, VerifyError> {
+    if let Some((_, mut base)) = read_base(store, shard).map_err(ReplayError::from)? {
+        io::copy(&mut base, &mut io::sink()).map_err(|source| VerifyError::Base { shard, source })?;
+    }
     let (snapshot, snapshot_bytes) = match read_snapshot(store, shard).map_err(ReplayError::from)? {
         Some((position, mut reader)) => {
             let copied = io::copy(&mut reader, &mut io::sink());
@@ -66,13 +79,14 @@ pub fn verify(
         }
         check_snapshot(shard, snapshot, position).map(ControlFlow::Continue)
     };
-    let journal = walk(store, shard, Position::START, visit, &mut passed)?;
+    let begins_after = store.begins_after(shard).map_err(ReplayError::from)?;
+    let journal = walk(store, shard, begins_after, visit, &mut passed)?;
     progress(journal.records);
     match snapshot {
         Some(Position { sequence, .. }) if sequence > journal.end.sequence => {
             Err(ReplayError::BehindSnapshot { shard, sequence }.into())
         }
-        _ => Ok(VerifyReport { journal, snapshot, snapshot_bytes }),
+        _ => Ok(VerifyReport { journal, begins_after, snapshot, snapshot_bytes }),
     }
 }
 

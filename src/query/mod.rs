@@ -9,6 +9,7 @@ mod period;
 mod read_models;
 mod series;
 mod spend;
+mod told;
 mod transactions;
 
 pub use decisions::DecisionCount;

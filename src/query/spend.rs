@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use super::{Figures, book::Book};
+use super::{
+    Figures,
+    book::Book,
+    told::{Told, told},
+};
 use crate::{
     engine::{Fact, FeedHold},
-    kernel::{
-        AgentIndex, Amount, AuthorizationId, Event, NameId, Protocol, ShardId, State, Timestamp, outcome::Booking,
-    },
+    kernel::{AgentIndex, Amount, AuthorizationId, NameId, Protocol, ShardId, State, Timestamp, outcome::Booking},
 };
 
 /// What was spent at one service, or outside any.
@@ -49,27 +51,21 @@ pub(super) fn begin(book: &mut Book<SpendKey>, state: &State) {
 pub(super) fn count(book: &mut Book<SpendKey>, fact: &Fact<'_>) {
     let shard = fact.position.shard;
     let hold = |agent: AgentIndex, id: AuthorizationId| fact.directory.hold(shard, agent, id);
-    let (agent, key, figures) = match fact.event {
-        Event::Approved(approved) => {
+    let (agent, key, figures) = match told(fact.event) {
+        Some(Told::Approved(approved) | Told::Waits(approved)) => {
             // A deposit is no call, what draws from it is.
             let figures = Figures { calls: u64::from(!approved.deposit), ..Figures::default() };
             (approved.agent, (Some(approved.protocol), approved.service), figures)
         }
-        Event::Captured(booked) => {
-            let payments = u64::from(!booked.amount.is_zero());
-            let figures = Figures { amount: booked.amount, payments, ..Figures::default() };
-            (booked.agent, key_of(hold(booked.agent, booked.id).as_ref()), figures)
+        Some(Told::Captured { agent, id, amount, .. }) => {
+            let figures = Figures { amount, payments: u64::from(!amount.is_zero()), ..Figures::default() };
+            (agent, key_of(hold(agent, id).as_ref()), figures)
         }
-        Event::Settled(booked) => {
-            let payments = u64::from(!booked.amount.is_zero());
-            let figures = Figures { amount: booked.amount, payments, ..Figures::default() };
-            (booked.agent, key_of(hold(booked.agent, booked.id).as_ref()), figures)
-        }
-        Event::Refunded(booked) => {
+        Some(Told::Refunded(booked)) => {
             let figures = Figures { refunded: booked.amount, ..Figures::default() };
             (booked.agent, key_of(hold(booked.agent, booked.id).as_ref()), figures)
         }
-        Event::Recorded(booked) => {
+        Some(Told::Recorded(booked)) => {
             let captured = booked.authorization.filter(|_| booked.booking != Booking::Misdirected);
             let matched = captured.and_then(|id| hold(booked.agent, id));
             let (key, counted) = match &matched {
@@ -81,7 +77,7 @@ pub(super) fn count(book: &mut Book<SpendKey>, fact: &Fact<'_>) {
             let payments = u64::from(booked.calls);
             (booked.agent, key, Figures { amount: booked.amount, refunded: Amount::ZERO, calls, payments })
         }
-        _ => return,
+        Some(Told::Denied(_)) | None => return,
     };
     if !figures.is_empty() {
         book.add(agent, key, fact.moment, &figures);

@@ -7,11 +7,14 @@ use std::{
 
 use hashbrown::HashMap;
 
-use super::read_models::Shard;
+use super::{
+    read_models::Shard,
+    told::{Told, told},
+};
 use crate::{
     engine::{AgentHandle, Fact, Feed, FeedCursor, FeedDirectory, FeedError, FeedHold, FeedPosition},
     kernel::{
-        AgentId, AgentIndex, Amount, AuthorizationId, Event, NameId, OperationId, Protocol, ShardId, Timestamp,
+        AgentId, AgentIndex, Amount, AuthorizationId, NameId, OperationId, Protocol, ShardId, Timestamp,
         outcome::Booking,
     },
 };
@@ -198,7 +201,7 @@ fn offer(
         let (mut found, mut holds, mut oldest) = (Vec::new(), HashMap::new(), None);
         unread_before = feed.read_back(before, RECORDS_A_TIME, &mut |fact| {
             oldest.get_or_insert(fact.moment);
-            if let Event::Approved(approved) = fact.event {
+            if let Some(Told::Approved(approved) | Told::Waits(approved)) = told(fact.event) {
                 holds.insert((approved.agent, approved.id), FeedHold::of(approved, fact.moment));
             }
             // What the shard has forgotten was mostly approved a little earlier.
@@ -242,17 +245,15 @@ impl Row {
                 operation: Some(operation),
             }
         };
-        match fact.event {
-            Event::Captured(booked) if !booked.amount.is_zero() => {
-                Some(of_hold(TransactionKind::Captured, booked.agent, booked.id, booked.operation, booked.amount))
+        match told(fact.event)? {
+            Told::Captured { agent, id, operation, amount } => {
+                let row = of_hold(TransactionKind::Captured, agent, id, operation, amount);
+                Some(row).filter(|_| !amount.is_zero())
             }
-            Event::Settled(booked) if !booked.amount.is_zero() => {
-                Some(of_hold(TransactionKind::Captured, booked.agent, booked.id, booked.operation, booked.amount))
-            }
-            Event::Refunded(booked) => {
+            Told::Refunded(booked) => {
                 Some(of_hold(TransactionKind::Refunded, booked.agent, booked.id, booked.operation, booked.amount))
             }
-            Event::Recorded(booked) => Some(Row {
+            Told::Recorded(booked) => Some(Row {
                 id: fact.position,
                 at: fact.moment,
                 agent: booked.agent,
@@ -265,7 +266,7 @@ impl Row {
                 authorization: booked.authorization,
                 operation: booked.operation,
             }),
-            _ => None,
+            Told::Approved(_) | Told::Waits(_) | Told::Denied(_) => None,
         }
     }
 

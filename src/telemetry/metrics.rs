@@ -17,7 +17,7 @@ use prometheus_client::{
 };
 
 use crate::{
-    engine::{Engine, EngineStatus, WorkerCounters},
+    engine::{Engine, EngineStatus, FeedStatus, WorkerCounters},
     kernel::Duration,
 };
 
@@ -118,7 +118,7 @@ impl Collector for EngineCollector {
 type Row = (&'static str, &'static str, u64);
 
 /// What only grows.
-fn counters(status: &EngineStatus) -> [Row; 16] {
+fn counters(status: &EngineStatus) -> [Row; 19] {
     let workers = |count: fn(&WorkerCounters) -> u64| status.workers.iter().map(|worker| count(&worker.counters)).sum();
     [
         ("decisions", "Requests that were decided, reads included", workers(|c| c.decisions)),
@@ -137,11 +137,14 @@ fn counters(status: &EngineStatus) -> [Row; 16] {
         ("snapshots_failed", "Snapshots that failed", status.commits.snapshots_failed),
         ("commits_slow", "Commits that took 16.4 milliseconds or more", slow_commits(&status.commits.durations)),
         ("clock_steps", "Times that the system's clock was set", status.clock_steps),
+        ("history_cuts", "Times that history was cut", status.commits.cuts),
+        ("history_cuts_failed", "Times that history could not be cut", status.commits.cuts_failed),
+        ("feed_events", "Events that the followers were handed", feed(status).0),
     ]
 }
 
 /// What rises and falls.
-fn gauges(status: &EngineStatus) -> [Row; 5] {
+fn gauges(status: &EngineStatus) -> [Row; 7] {
     let count = |filter: bool| u64::from(filter);
     let mailboxes = status.workers.iter().map(|worker| worker.mailbox_batches as u64).sum();
     [
@@ -149,8 +152,16 @@ fn gauges(status: &EngineStatus) -> [Row; 5] {
         ("mailbox_batches", "Batches that wait for a worker", mailboxes),
         ("backlog_bytes", "Bytes of events that are decided and not durable", status.commits.backlog_bytes),
         ("shards_poisoned", "Shards that stopped", status.shards.iter().map(|s| count(s.poisoned)).sum()),
+        ("feed_lag_records", "Durable records that the followers were not handed yet", feed(status).1),
+        ("feed_followers_failed", "Followers that follow no more", feed(status).2),
         ("ready", "Whether requests are served", count(!status.failed && !status.stopping)),
     ]
+}
+
+/// Events, lag, and followers that failed; zeros where nobody follows.
+fn feed(status: &EngineStatus) -> (u64, u64, u64) {
+    let of = |feed: &FeedStatus| (feed.events, feed.lag_records, feed.failed_followers.len() as u64);
+    status.feed.as_ref().map_or((0, 0, 0), of)
 }
 
 /// Class `i` counts commits of less than 2^i microseconds.

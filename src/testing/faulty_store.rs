@@ -59,18 +59,31 @@ pub struct FaultyStore {
     fault: Option<Fault>,
     appends: AtomicU64,
     failed: AtomicBool,
+    /// Writes beside appends until the process dies.
+    writes_left: AtomicU64,
 }
 
 impl FaultyStore {
     /// A store over a disk; without a fault it never fails by itself.
     #[must_use]
     pub fn new(disk: Arc<MemoryStore>, fault: Option<Fault>) -> FaultyStore {
-        FaultyStore { disk, fault, appends: AtomicU64::new(0), failed: AtomicBool::new(false) }
+        FaultyStore {
+            disk,
+            fault,
+            appends: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            writes_left: AtomicU64::new(u64::MAX),
+        }
     }
 
     /// Ends the process that uses this store: nothing is written from now on, and what was not yet appended is lost.
     pub fn crash(&self) {
         self.failed.store(true, Ordering::Release);
+    }
+
+    /// Ends the process after so many writes from now on, appends not counted.
+    pub fn crash_after(&self, writes: u64) {
+        self.writes_left.store(writes, Ordering::Release);
     }
 
     /// Whether it has failed.
@@ -87,6 +100,14 @@ impl FaultyStore {
 
     fn check_running(&self) -> Result<(), StoreError> {
         if self.has_failed() { Err(StoreError::Failed) } else { Ok(()) }
+    }
+
+    /// For every write but an append.
+    fn check_write(&self) -> Result<(), StoreError> {
+        if self.writes_left.fetch_sub(1, Ordering::AcqRel) == 0 {
+            self.crash();
+        }
+        self.check_running()
     }
 
     fn fail(&self, fault: Fault, records: &[StoredRecord<'_>]) -> Result<(), StoreError> {
@@ -151,12 +172,12 @@ impl Store for FaultyStore {
     }
 
     fn truncate(&self, shard: ShardId, from: Sequence) -> Result<(), StoreError> {
-        self.check_running()?;
+        self.check_write()?;
         self.disk.truncate(shard, from)
     }
 
     fn anchor(&self, positions: &[(ShardId, Position)]) -> Result<(), StoreError> {
-        self.check_running()?;
+        self.check_write()?;
         self.disk.anchor(positions)
     }
 
@@ -165,7 +186,7 @@ impl Store for FaultyStore {
     }
 
     fn put_metadata(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.check_running()?;
+        self.check_write()?;
         self.disk.put_metadata(name, value)
     }
 
@@ -178,13 +199,32 @@ impl Store for FaultyStore {
         shard: ShardId,
         position: Position,
     ) -> Result<Box<dyn SnapshotSink + 's>, StoreError> {
-        self.check_running()?;
+        self.check_write()?;
         let sink = self.disk.begin_snapshot(shard, position)?;
         Ok(Box::new(FaultySink { store: self, sink }))
     }
 
     fn snapshot<'s>(&'s self, shard: ShardId) -> Result<Option<StoredSnapshot<'s>>, StoreError> {
         self.disk.snapshot(shard)
+    }
+
+    fn begin_base<'s>(&'s self, shard: ShardId, position: Position) -> Result<Box<dyn SnapshotSink + 's>, StoreError> {
+        self.check_write()?;
+        let sink = self.disk.begin_base(shard, position)?;
+        Ok(Box::new(FaultySink { store: self, sink }))
+    }
+
+    fn base<'s>(&'s self, shard: ShardId) -> Result<Option<StoredSnapshot<'s>>, StoreError> {
+        self.disk.base(shard)
+    }
+
+    fn begins_after(&self, shard: ShardId) -> Result<Position, StoreError> {
+        self.disk.begins_after(shard)
+    }
+
+    fn cut(&self, shard: ShardId, records_max: usize) -> Result<usize, StoreError> {
+        self.check_write()?;
+        self.disk.cut(shard, records_max)
     }
 
     fn shards(&self) -> NonZeroU16 {
@@ -204,12 +244,12 @@ struct FaultySink<'s> {
 
 impl SnapshotSink for FaultySink<'_> {
     fn chunk(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.store.check_running()?;
+        self.store.check_write()?;
         self.sink.chunk(bytes)
     }
 
     fn finish(self: Box<Self>) -> Result<(), StoreError> {
-        self.store.check_running()?;
+        self.store.check_write()?;
         self.sink.finish()
     }
 }

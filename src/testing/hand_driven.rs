@@ -157,6 +157,16 @@ impl HandDriven {
         }
     }
 
+    /// Cuts the history that there is too much of.
+    pub fn retain(&self) {
+        self.parts.retain();
+    }
+
+    /// Has the process die after so many writes to the disk from now on, appends not counted.
+    pub fn crash_after(&self, writes: u64) {
+        self.store.crash_after(writes);
+    }
+
     /// Writes the snapshots that are due.
     pub fn write_snapshots(&self) {
         self.parts.write_snapshots();

@@ -13,7 +13,7 @@ use super::{
     Fact, FeedCursor, FeedDirectory, FeedPosition, FeedStatus, cursor::Next, fact::FactBuffer, status::FeedGauges,
 };
 use crate::{
-    engine::shared::Shared,
+    engine::{shared::Shared, snapshot::RebuildError},
     journal::{
         GROUP_BYTES_MAX, GroupsError, Sequence, Store, codec::CodecError, read_groups, record::PAYLOAD_BYTES_MAX,
     },
@@ -65,6 +65,9 @@ pub enum FeedError {
         /// The shard.
         shard: ShardId,
     },
+    /// What the journal begins with cannot be read.
+    #[error(transparent)]
+    Begin(#[from] RebuildError),
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] GroupsError),
@@ -225,7 +228,12 @@ impl Feed {
             cursor.next(shard).is_some_and(|next| next.sequence <= durable || next == Next::at(durable.next()))
         };
         let is_known = cursor.shards() == self.core.shared.shards.len() && self.shards().all(is_ours);
-        if is_known { Ok(cursor.clone()) } else { Err(FeedError::UnknownCursor) }
+        let is_cut = |shard: &ShardId| cursor.next(*shard).is_some_and(|next| next.sequence < self.core.first(*shard));
+        match self.shards().find(is_cut) {
+            _ if !is_known => Err(FeedError::UnknownCursor),
+            Some(shard) => Err(FeedError::CursorTooOld { shard }),
+            None => Ok(cursor.clone()),
+        }
     }
 
     fn has_more(&self, cursor: &FeedCursor, shard: ShardId) -> bool {
@@ -261,8 +269,9 @@ impl FeedCore {
     }
 
     /// The first record of a shard that is kept, or will be.
-    fn first(&self, _shard: ShardId) -> Sequence {
-        Sequence(1)
+    fn first(&self, shard: ShardId) -> Sequence {
+        // An error shows when records are read.
+        self.store.begins_after(shard).map_or(Sequence(1), |base| base.sequence.next())
     }
 
     /// Reads up to `max` events of a shard from a place on, while the visitor goes on.

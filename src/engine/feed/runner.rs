@@ -7,7 +7,7 @@ use std::{
     io,
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, PoisonError, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -18,8 +18,9 @@ use thiserror::Error;
 use super::{Feed, FeedError, Follower, fact::FactBuffer, reader::FeedCore};
 use crate::{
     engine::shared::{Shared, Standing},
-    journal::{GroupSpan, Sequence, Store, read_groups},
-    kernel::{ShardId, State},
+    engine::snapshot::first_state,
+    journal::{GroupSpan, Sequence, Store, StoreError, read_groups},
+    kernel::ShardId,
 };
 
 /// The most followers of an engine.
@@ -48,6 +49,9 @@ pub enum FollowError {
         /// How many.
         followers: usize,
     },
+    /// What the journal begins with cannot be read.
+    #[error("failed to begin: {0}")]
+    Journal(String),
     /// The thread cannot be started.
     #[error("failed to start a thread: {0}")]
     Thread(#[from] io::Error),
@@ -74,7 +78,7 @@ impl FeedRunner {
         if followers.len() > FOLLOWERS_MAX {
             return Err(FollowError::TooMany { followers: followers.len() });
         }
-        let next = vec![Sequence(1); shared.shards.len()];
+        let next = begin_after(shared, &**store).map_err(|error| FollowError::Journal(error.to_string()))?;
         let core = FeedCore::new(Arc::clone(shared), Arc::clone(store), &next, followers.len());
         let (core, buffer) = (Arc::new(core), FactBuffer::default());
         Ok(FeedRunner { core, followers, next, first_shard: 0, buffer, has_news: true })
@@ -97,7 +101,7 @@ impl FeedRunner {
     }
 
     fn work(&mut self, parker: &Parker) -> Result<(), FeedError> {
-        self.begin();
+        self.begin()?;
         let mut pace = Pace::new();
         while self.core.shared.standing() == Standing::Open {
             pace.begin();
@@ -111,13 +115,14 @@ impl FeedRunner {
     }
 
     /// Tells the followers where they begin.
-    pub(in crate::engine) fn begin(&mut self) {
+    pub(in crate::engine) fn begin(&mut self) -> Result<(), FeedError> {
         let core = Arc::clone(&self.core);
         for shard in core.shared.shard_ids() {
-            let state = State::new(core.shared.options.kernel.clone());
+            let (_, state) = first_state(&*core.store, shard, &core.shared.options.kernel)?;
             core.directory.begin(shard, &state);
             self.each_follower(|follower| follower.begin(shard, &state));
         }
+        Ok(())
     }
 
     /// Hands out durable events until there are none or it is tired; says whether some are left.
@@ -177,6 +182,7 @@ impl FeedRunner {
         });
         let next = span.last.next();
         core.gauges.advance(shard, next, buffer.events().len() as u64);
+        core.shared.gauges(shard).handed_out.store(span.last.0, Ordering::Release);
         if let Some(place) = self.next.get_mut(usize::from(shard.0)) {
             *place = next;
         }
@@ -198,6 +204,17 @@ impl FeedRunner {
     fn next(&self, shard: ShardId) -> Sequence {
         self.next.get(usize::from(shard.0)).copied().unwrap_or(Sequence(u64::MAX))
     }
+}
+
+/// The first record of each shard. From now on nothing is cut that was not handed out.
+fn begin_after(shared: &Shared, store: &dyn Store) -> Result<Vec<Sequence>, StoreError> {
+    let _history = shared.history.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = shared.shard_ids().map(|shard| {
+        let base = store.begins_after(shard)?.sequence;
+        shared.gauges(shard).handed_out.store(base.0, Ordering::Release);
+        Ok(base.next())
+    });
+    first.collect()
 }
 
 /// When to rest and how long.

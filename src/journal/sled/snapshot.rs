@@ -1,8 +1,8 @@
-//! Snapshots on sled: each has a tree of its own, and one small entry says which tree is the newest.
+//! Snapshots and bases on sled: each has a tree of its own, and one small entry says which tree is the newest.
 //!
-//! | offset | bytes | what (an entry of the tree `snapshots`; its key is the shard, big-endian) |
+//! | offset | bytes | what (an entry of the tree `snapshots` or `bases`; its key is the shard, big-endian) |
 //! |--------|-------|----------------------------------------------------------------------------|
-//! | 0      | 8     | generation, big-endian; the chunks are in the tree `snapshot/SSSSS/GENERATION`, in 20 digits |
+//! | 0      | 8     | generation, big-endian; the chunks are in the tree `snapshot/SSSSS/GENERATION` or `base/SSSSS/GENERATION`, in 20 digits |
 //! | 8      | 8     | sequence of the last record covered, big-endian                            |
 //! | 16     | 32    | chain hash of that record                                                  |
 //! | 48     | 4     | crc32c over everything before it, big-endian                               |
@@ -21,8 +21,33 @@ use crate::{
     kernel::ShardId,
 };
 
-pub(super) const MANIFEST_TREE: &str = "snapshots";
-const CHUNK_TREES: &str = "snapshot/";
+/// What a state is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// To recover from: the newest state.
+    Snapshot,
+    /// To begin the journal with: the state after what was cut.
+    Base,
+}
+
+impl Kind {
+    const ALL: [Kind; 2] = [Kind::Snapshot, Kind::Base];
+
+    /// The tree with the entry of each shard.
+    pub(super) const fn manifest_tree(self) -> &'static str {
+        match self {
+            Kind::Snapshot => "snapshots",
+            Kind::Base => "bases",
+        }
+    }
+
+    const fn chunk_trees(self) -> &'static str {
+        match self {
+            Kind::Snapshot => "snapshot/",
+            Kind::Base => "base/",
+        }
+    }
+}
 
 /// How many chunks are written between two flushes: a snapshot must not leave the drive so much to do that a commit
 /// has to wait behind it.
@@ -56,8 +81,8 @@ impl Manifest {
         sound.then_some(Manifest { generation: u64::from_be_bytes(*generation), position })
     }
 
-    fn tree_name(&self, shard: ShardId) -> String {
-        format!("{CHUNK_TREES}{:05}/{:020}", shard.0, self.generation)
+    fn tree_name(&self, kind: Kind, shard: ShardId) -> String {
+        format!("{}{:05}/{:020}", kind.chunk_trees(), shard.0, self.generation)
     }
 }
 
@@ -69,19 +94,29 @@ pub(super) fn read_manifest(manifests: &Tree, shard: ShardId) -> Result<Option<M
 
 /// Drops the trees of snapshots that were being written or replaced when the process ended.
 pub(super) fn remove_unfinished(database: &Db, heads: &[Head]) -> Result<(), StoreError> {
-    let manifests = (0..).map(ShardId).zip(heads).filter_map(|(shard, head)| head.snapshot.map(|found| (shard, found)));
-    let finished: Vec<String> = manifests.map(|(shard, manifest)| manifest.tree_name(shard)).collect();
+    let of_kind = |kind: Kind| {
+        let manifests = (0..).map(ShardId).zip(heads);
+        manifests.filter_map(move |(shard, head)| head.newest(kind).map(|manifest| manifest.tree_name(kind, shard)))
+    };
+    let finished: Vec<String> = Kind::ALL.into_iter().flat_map(of_kind).collect();
     for name in database.tree_names() {
         let is_finished = finished.iter().any(|finished| finished.as_bytes() == &*name);
-        if name.starts_with(CHUNK_TREES.as_bytes()) && !is_finished {
+        let has_chunks = Kind::ALL.iter().any(|kind| name.starts_with(kind.chunk_trees().as_bytes()));
+        if has_chunks && !is_finished {
             database.drop_tree(name).map_err(|error| medium("remove an unfinished snapshot", error))?;
         }
     }
     Ok(())
 }
 
-pub(super) fn read(database: &Db, shard: ShardId, manifest: Manifest) -> Result<StoredSnapshot<'static>, StoreError> {
-    let tree = database.open_tree(manifest.tree_name(shard)).map_err(|error| medium("open the snapshot", error))?;
+pub(super) fn read(
+    database: &Db,
+    kind: Kind,
+    shard: ShardId,
+    manifest: Manifest,
+) -> Result<StoredSnapshot<'static>, StoreError> {
+    let tree =
+        database.open_tree(manifest.tree_name(kind, shard)).map_err(|error| medium("open the snapshot", error))?;
     let chunks = tree.iter().values().map(|chunk| match chunk {
         Ok(bytes) => Ok(bytes.to_vec()),
         Err(error) => Err(medium("read the snapshot", error)),
@@ -92,18 +127,22 @@ pub(super) fn read(database: &Db, shard: ShardId, manifest: Manifest) -> Result<
 /// The head of the shard already says that a snapshot is underway.
 pub(super) fn begin(
     store: &SledStore,
+    kind: Kind,
     shard: ShardId,
     manifest: Manifest,
 ) -> Result<Box<dyn SnapshotSink + '_>, StoreError> {
-    let tree = store.database.open_tree(manifest.tree_name(shard)).map_err(|error| medium("begin a snapshot", error));
+    let tree =
+        store.database.open_tree(manifest.tree_name(kind, shard)).map_err(|error| medium("begin a snapshot", error));
     // The sink comes first: dropping it ends what the head says is underway.
-    let mut sink = Sink { store, shard, manifest, tree: None, batch: Batch::default(), batch_chunks: 0, next_chunk: 0 };
+    let (batch, batch_chunks, next_chunk) = (Batch::default(), 0, 0);
+    let mut sink = Sink { store, kind, shard, manifest, tree: None, batch, batch_chunks, next_chunk };
     sink.tree = Some(tree?);
     Ok(Box::new(sink))
 }
 
 struct Sink<'s> {
     store: &'s SledStore,
+    kind: Kind,
     shard: ShardId,
     manifest: Manifest,
     /// None once the snapshot may be published, so that dropping the sink no longer removes it.
@@ -127,7 +166,10 @@ impl Sink<'_> {
     fn publish(&self) -> Result<(), StoreError> {
         self.store.write(|| {
             let (key, entry) = (self.shard.0.to_be_bytes(), self.manifest.encode());
-            self.store.manifests.insert(key, entry).map_err(|error| medium("publish the snapshot", error))?;
+            self.store
+                .manifests(self.kind)
+                .insert(key, entry)
+                .map_err(|error| medium("publish the snapshot", error))?;
             self.store.flush()
         })
     }
@@ -147,9 +189,9 @@ impl SnapshotSink for Sink<'_> {
         // From here on the entry may be on the disk, so the tree must stay.
         self.tree = None;
         self.publish()?;
-        let replaced = self.store.with_head(self.shard, |head| head.snapshot.replace(self.manifest))?;
+        let replaced = self.store.with_head(self.shard, |head| head.newest_mut(self.kind).replace(self.manifest))?;
         if let Some(replaced) = replaced {
-            let name = replaced.tree_name(self.shard);
+            let name = replaced.tree_name(self.kind, self.shard);
             self.store.database.drop_tree(name).map_err(|error| medium("remove the replaced snapshot", error))?;
         }
         Ok(())
@@ -160,7 +202,7 @@ impl Drop for Sink<'_> {
     fn drop(&mut self) {
         if self.tree.take().is_some() {
             // What stays behind after an error here is removed when the directory is next opened.
-            let _ = self.store.database.drop_tree(self.manifest.tree_name(self.shard));
+            let _ = self.store.database.drop_tree(self.manifest.tree_name(self.kind, self.shard));
         }
         let _ = self.store.with_head(self.shard, |head| head.snapshot_underway = false);
     }

@@ -16,14 +16,14 @@ use ::sled::{Batch, Db, Tree};
 use super::{
     anchor,
     directory::{self, SledOpenError, SledOptions, medium, sled_log_path},
-    snapshot::{self, Manifest},
+    snapshot::{self, Kind, Manifest},
 };
 use crate::{
     journal::{
         position::{Position, Sequence},
         store::{
             RecordVisitor, SnapshotSink, Store, StoreError, StoredRecord, StoredSnapshot, Survives, advance_anchors,
-            check_append, check_metadata, check_snapshot, check_truncate,
+            check_append, check_base, check_metadata, check_snapshot, check_truncate,
         },
     },
     kernel::ShardId,
@@ -37,7 +37,8 @@ const RECORDS_TREE: &str = "records";
 /// Records in a data directory that this process alone has open.
 pub struct SledStore {
     pub(super) database: Db,
-    pub(super) manifests: Tree,
+    manifests: Tree,
+    base_manifests: Tree,
     metadata: Tree,
     records: Tree,
     shards: NonZeroU16,
@@ -55,7 +56,8 @@ pub struct SledStore {
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     last: Sequence,
-    pub(super) snapshot: Option<Manifest>,
+    snapshot: Option<Manifest>,
+    base: Option<Manifest>,
     pub(super) snapshot_underway: bool,
 }
 
@@ -69,16 +71,19 @@ impl SledStore {
         let directory = directory::open(directory, options)?;
         let open_tree = |name: &str| directory.database.open_tree(name).map_err(|error| medium("open a tree", error));
         let (records, metadata) = (open_tree(RECORDS_TREE)?, open_tree(METADATA_TREE)?);
-        let manifests = open_tree(snapshot::MANIFEST_TREE)?;
+        let manifests = open_tree(Kind::Snapshot.manifest_tree())?;
+        let base_manifests = open_tree(Kind::Base.manifest_tree())?;
         let mut heads = Vec::with_capacity(usize::from(directory.shards.get()));
         for shard in (0..directory.shards.get()).map(ShardId) {
             let snapshot = snapshot::read_manifest(&manifests, shard)?;
-            heads.push(Head { last: last_of(&records, shard)?, snapshot, snapshot_underway: false });
+            let base = snapshot::read_manifest(&base_manifests, shard)?;
+            heads.push(Head { last: last_of(&records, shard)?, snapshot, base, snapshot_underway: false });
         }
         snapshot::remove_unfinished(&directory.database, &heads)?;
         Ok(SledStore {
             database: directory.database,
             manifests,
+            base_manifests,
             metadata,
             records,
             shards: directory.shards,
@@ -97,6 +102,13 @@ impl SledStore {
 
     pub(super) fn with_head<T>(&self, shard: ShardId, work: impl FnOnce(&mut Head) -> T) -> Result<T, StoreError> {
         self.heads().get_mut(usize::from(shard.0)).map(work).ok_or_else(|| self.unknown(shard))
+    }
+
+    pub(super) fn manifests(&self, kind: Kind) -> &Tree {
+        match kind {
+            Kind::Snapshot => &self.manifests,
+            Kind::Base => &self.base_manifests,
+        }
     }
 
     fn anchors(&self) -> MutexGuard<'_, Vec<Position>> {
@@ -219,14 +231,49 @@ impl Store for SledStore {
         position: Position,
     ) -> Result<Box<dyn SnapshotSink + 's>, StoreError> {
         let generation = self.with_head(shard, |head| head.begin_snapshot(shard, position))??;
-        snapshot::begin(self, shard, Manifest { generation, position })
+        snapshot::begin(self, Kind::Snapshot, shard, Manifest { generation, position })
     }
 
     fn snapshot<'s>(&'s self, shard: ShardId) -> Result<Option<StoredSnapshot<'s>>, StoreError> {
         match self.with_head(shard, |head| head.snapshot)? {
-            Some(manifest) => snapshot::read(&self.database, shard, manifest).map(Some),
+            Some(manifest) => snapshot::read(&self.database, Kind::Snapshot, shard, manifest).map(Some),
             None => Ok(None),
         }
+    }
+
+    fn begin_base<'s>(&'s self, shard: ShardId, position: Position) -> Result<Box<dyn SnapshotSink + 's>, StoreError> {
+        let anchor = self.anchored(shard)?.sequence;
+        let generation = self.with_head(shard, |head| head.begin_base(shard, position, anchor))??;
+        snapshot::begin(self, Kind::Base, shard, Manifest { generation, position })
+    }
+
+    fn base<'s>(&'s self, shard: ShardId) -> Result<Option<StoredSnapshot<'s>>, StoreError> {
+        match self.with_head(shard, |head| head.base)? {
+            Some(manifest) => snapshot::read(&self.database, Kind::Base, shard, manifest).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn begins_after(&self, shard: ShardId) -> Result<Position, StoreError> {
+        self.with_head(shard, |head| head.base.map_or(Position::START, |manifest| manifest.position))
+    }
+
+    /// Without a flush: the base says that they are gone, so it does no harm if a crash brings them back, and the next commit flushes
+    /// them with its own.
+    fn cut(&self, shard: ShardId, records_max: usize) -> Result<usize, StoreError> {
+        let base = self.begins_after(shard)?.sequence;
+        self.write(|| {
+            let (mut batch, mut count) = (Batch::default(), 0);
+            for key in self.records.range(Key::of(shard, Sequence::NONE)..Key::of(shard, base)).keys().take(records_max)
+            {
+                batch.remove(key.map_err(|error| medium("read records", error))?);
+                count += 1;
+            }
+            if count > 0 {
+                self.records.apply_batch(batch).map_err(|error| medium("cut records", error))?;
+            }
+            Ok(count)
+        })
     }
 
     fn shards(&self) -> NonZeroU16 {
@@ -247,6 +294,30 @@ impl Head {
         check_snapshot(shard, position.sequence, self.snapshot_sequence(), self.last)?;
         self.snapshot_underway = true;
         Ok(self.snapshot.map_or(0, |manifest| manifest.generation).saturating_add(1))
+    }
+
+    fn begin_base(&mut self, shard: ShardId, position: Position, anchor: Sequence) -> Result<u64, StoreError> {
+        if self.snapshot_underway {
+            return Err(StoreError::SnapshotUnderway { shard });
+        }
+        let base = self.base.map_or(Sequence::NONE, |manifest| manifest.position.sequence);
+        check_base(shard, position.sequence, base, self.snapshot_sequence(), anchor)?;
+        self.snapshot_underway = true;
+        Ok(self.base.map_or(0, |manifest| manifest.generation).saturating_add(1))
+    }
+
+    pub(super) fn newest(&self, kind: Kind) -> Option<Manifest> {
+        match kind {
+            Kind::Snapshot => self.snapshot,
+            Kind::Base => self.base,
+        }
+    }
+
+    pub(super) fn newest_mut(&mut self, kind: Kind) -> &mut Option<Manifest> {
+        match kind {
+            Kind::Snapshot => &mut self.snapshot,
+            Kind::Base => &mut self.base,
+        }
     }
 
     fn snapshot_sequence(&self) -> Sequence {

@@ -181,7 +181,7 @@ pub(super) fn unreadable(error: &FeedError) -> Rejection {
         FeedError::UnknownCursor => foreign_cursor().into(),
         FeedError::CursorTooOld { .. } => Refusal::new(ErrorCode::Expired, error.to_string()).into(),
         FeedError::TooManySubscriptions => Refusal::new(ErrorCode::CapacityExceeded, error.to_string()).into(),
-        FeedError::Journal(_) | FeedError::Events { .. } => {
+        FeedError::Begin(_) | FeedError::Journal(_) | FeedError::Events { .. } => {
             tracing::error!(%error, "events cannot be read");
             no_feed()
         }

@@ -87,6 +87,7 @@ pub(super) async fn backtest(
 /// Runs on a thread of its own, until the end or until nobody listens.
 fn judge(engine: &Engine, backtest: &Backtest, lines: &mpsc::Sender<Bytes>) {
     let mut pace = Pace { begun: Instant::now(), told: Instant::now(), lines };
+    let _kept = engine.keep_history();
     let found = run(&**engine.store(), &engine.options().kernel, backtest, &mut |progress| pace.step(progress));
     // Nobody waits for the last line where the client has gone.
     let _ = match found {

@@ -42,6 +42,8 @@ struct ShardBody {
     worker: u16,
     durable_sequence: u64,
     snapshot_sequence: u64,
+    /// The last record that was cut from its journal; zero where nothing was.
+    cut_sequence: u64,
     agents: u64,
     poisoned: bool,
     open_holds: Option<u64>,
@@ -59,6 +61,7 @@ impl ShardBody {
             worker: status.worker.0,
             durable_sequence: status.durable.0,
             snapshot_sequence: status.snapshot.0,
+            cut_sequence: status.base.0,
             agents: status.agents,
             poisoned: status.poisoned,
             open_holds: view.map(|view| view.holds),
@@ -115,6 +118,9 @@ struct CommitBody {
     backlog_bytes: u64,
     snapshots: u64,
     snapshots_failed: u64,
+    /// How often history was cut.
+    history_cuts: u64,
+    history_cuts_failed: u64,
 }
 
 impl CommitBody {
@@ -125,6 +131,8 @@ impl CommitBody {
             backlog_bytes: status.backlog_bytes,
             snapshots: status.snapshots,
             snapshots_failed: status.snapshots_failed,
+            history_cuts: status.cuts,
+            history_cuts_failed: status.cuts_failed,
         }
     }
 }

@@ -93,7 +93,7 @@ fn unreadable(error: FeedError) -> Rejection {
         FeedError::CursorTooOld { .. } => {
             Refusal::invalid("cursor", "is older than what is kept", "a newer one, or none").into()
         }
-        FeedError::Journal(_) | FeedError::Events { .. } | FeedError::TooManySubscriptions => {
+        FeedError::Begin(_) | FeedError::Journal(_) | FeedError::Events { .. } | FeedError::TooManySubscriptions => {
             tracing::error!(%error, "transactions cannot be read");
             Refusal::new(ErrorCode::Unavailable, "the journal cannot be read; the log says why").into()
         }
