@@ -106,6 +106,20 @@ fn every_operation_says_what_it_is_takes_and_answers() {
     }
 }
 
+/// Whoever writes a request finds every member of it explained.
+#[test]
+fn every_member_that_is_read_is_explained() {
+    let document = document();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for (name, schema) in schemas.iter().filter(|(name, _)| name.ends_with("Request")) {
+        let parts = schema["allOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
+        for (member, said) in parts.iter().filter_map(|part| part["properties"].as_object()).flatten() {
+            let own = said["description"].as_str().or(said["oneOf"][0]["description"].as_str());
+            assert!(own.is_some(), "`{member}` of {name} is not explained");
+        }
+    }
+}
+
 /// Every reference leads somewhere, so that generators of clients do not stumble.
 #[test]
 fn every_reference_leads_somewhere() {

@@ -49,7 +49,9 @@ pub struct FactsRequest {
     mcc: Option<String>,
     /// A code of four digits, or the category in words.
     merchant_category: Option<String>,
+    /// The merchant, by name.
     merchant_name: Option<String>,
+    /// The merchant, by the id that the card's network gives it.
     merchant_id: Option<String>,
     /// What the payment is for.
     purpose: Option<String>,

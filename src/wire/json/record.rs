@@ -62,9 +62,12 @@ pub enum RecordRequest {
     {"amount": 0.02, "recipientAddress": "0x...", "transactionHash": "0x2...", "resourceUrl": "https://api.example.com/v2"}]}))]
 #[expect(dead_code, reason = "describes what `RecordBody::read` accepts")]
 pub struct BatchRequest {
+    /// The payments; the list may also be called `payments`.
     #[schema(min_items = 1, max_items = 1000)]
     batch: Vec<PaymentRequest>,
+    /// The session of the payments that name none.
     session_id: Option<String>,
+    /// The wallet of the payments that name none.
     wallet_id: Option<String>,
     /// As the header `Idempotency-Key`.
     #[schema(min_length = 1, max_length = 256)]
@@ -76,9 +79,12 @@ pub struct BatchRequest {
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes what `RecordBody::read` accepts")]
 pub struct PaymentsRequest {
+    /// The payments; the list may also be called `batch`.
     #[schema(min_items = 1, max_items = 1000)]
     payments: Vec<PaymentRequest>,
+    /// The session of the payments that name none.
     session_id: Option<String>,
+    /// The wallet of the payments that name none.
     wallet_id: Option<String>,
     /// As the header `Idempotency-Key`.
     #[schema(min_length = 1, max_length = 256)]

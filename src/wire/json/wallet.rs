@@ -49,6 +49,7 @@ pub struct WalletRequest {
     chain_id: Option<String>,
     /// Who keeps its keys: `PRIVY`, `SPONGE`, `SMART_CONTRACT` or `EXTERNAL`.
     custody_type: Option<String>,
+    /// A wallet that is not `ACTIVE` pays nothing.
     #[schema(pattern = "^(ACTIVE|FROZEN|ARCHIVED)$", example = "ACTIVE")]
     status: Option<String>,
     /// What it holds as of now.
