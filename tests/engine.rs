@@ -17,9 +17,10 @@ use holdfast::{
     kernel::{
         AgentId, AgentIndex, Amount, AuthorizationId, Duration, Event, Failure, OperationId, Outcome, PolicyId,
         Protocol, Request, ShardId, State, Timestamp,
+        anomaly::{Threshold, WatchingChange},
         outcome::{ShardView, View},
         policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
-        request::{Authorize, Capture, Intent, Query},
+        request::{Authorize, Capture, Freeze, Intent, Query, UpdateAgent},
     },
     testing::{Fault, FaultKind, HandDriven, VirtualClock},
 };
@@ -516,6 +517,53 @@ fn a_flood_of_denials_is_a_few_events_and_counts_all() {
         _ => None,
     });
     assert_eq!(counts.collect::<Vec<_>>(), [1, 1, 1, 1, 1, 1, 1, 1, 992]);
+}
+
+fn watching(violations: u32) -> Request<'static> {
+    let thresholds = vec![(Threshold::MaxConsecutiveViolations, violations)];
+    let watching = Some(Box::new(WatchingChange { auto_freeze: Some(true), thresholds }));
+    Request::UpdateAgent(ALICE, UpdateAgent { watching, ..UpdateAgent::default() })
+}
+
+/// Decided one after the other in the same turn, at the same moment, and before anything is durable.
+#[test]
+fn a_freeze_is_seen_by_the_next_decision_of_the_same_turn() {
+    let freezes: [fn(&mut HandDriven); 2] = [
+        |gateway| {
+            let freeze = Freeze { reason: "a drill", void_holds: false };
+            assert_eq!(gateway.ask(SHARD, Ticket(50), &Request::Freeze(ALICE, freeze)), None);
+        },
+        |gateway| {
+            (50..52).for_each(|id| {
+                assert!(is_denied(&gateway.ask(SHARD, Ticket(id), &authorize(id.into(), 1000)).unwrap()))
+            })
+        },
+    ];
+    for freeze in freezes {
+        let mut gateway = armed(&options());
+        gateway.ask_durably(SHARD, &watching(2)).unwrap();
+        assert!(is_approved(&gateway.ask(SHARD, Ticket(1), &authorize(10, 1)).unwrap()));
+        freeze(&mut gateway);
+        assert!(is_denied(&gateway.ask(SHARD, Ticket(2), &authorize(11, 1)).unwrap()));
+        gateway.settle();
+        let counters = gateway.engine().status().workers[0].counters;
+        assert!(counters.alerts >= 1 && counters.freezes == 1, "{counters:?}");
+        let mut gateway = gateway.restart(&options(), None).unwrap();
+        assert!(is_denied(&gateway.ask_durably(SHARD, &authorize(12, 1))), "it survives a crash");
+    }
+}
+
+/// Of a flood, denials are journalled as sums: each of them counts in the row all the same.
+#[test]
+fn a_row_of_denials_is_as_long_as_their_flood() {
+    let mut gateway = armed(&options());
+    gateway.ask_durably(SHARD, &watching(500)).unwrap();
+    (10..509).for_each(|id| assert!(is_denied(&gateway.ask(SHARD, Ticket(0), &authorize(id, 1000)).unwrap())));
+    gateway.clock().advance(Duration::from_secs(1));
+    assert!(is_approved(&gateway.ask_durably(SHARD, &authorize(600, 1))), "499 in a row are not 500");
+    (1010..1510).for_each(|id| assert!(is_denied(&gateway.ask(SHARD, Ticket(0), &authorize(id, 1000)).unwrap())));
+    gateway.clock().advance(Duration::from_secs(1));
+    assert!(is_denied(&gateway.ask_durably(SHARD, &authorize(601, 1))));
 }
 
 #[test]

@@ -67,6 +67,7 @@ pub struct Tally {
     pub budget_denials: u64,
     pub budgets_exhausted: u64,
     pub failures: u64,
+    pub freezes: u64,
 }
 
 /// Where kernel and model part.
@@ -102,6 +103,7 @@ pub fn run(seed: u64, mood: Mood, turns: u64, mistake: Mistake) -> Result<Tally,
         same.map_err(|what| comparison.mismatch(seed, turn, what))?;
     }
     comparison.everything(&workload).map_err(|what| comparison.mismatch(seed, turns, what))?;
+    comparison.tally.freezes = comparison.kernel.freezes;
     Ok(comparison.tally)
 }
 
@@ -328,7 +330,7 @@ impl Tally {
             [self.matched, self.from_deposit, self.recovered, self.unauthorized, self.duplicate, self.misdirected];
         let others = [self.denied, self.late, self.overage, self.refunded, self.sessions_closed, self.failures];
         let waiting = [self.waiting, self.approvals_given, self.approvals_rejected];
-        let budgets = [self.budgets_approved, self.budget_denials, self.budgets_exhausted];
+        let budgets = [self.budgets_approved, self.budget_denials, self.budgets_exhausted, self.freezes];
         successes.iter().chain(&waiting).chain(&budgets).chain(&reports).chain(&others).all(|count| *count > 0)
     }
 
@@ -362,6 +364,7 @@ impl Tally {
             budget_denials: self.budget_denials + other.budget_denials,
             budgets_exhausted: self.budgets_exhausted + other.budgets_exhausted,
             failures: self.failures + other.failures,
+            freezes: self.freezes + other.freezes,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Would a broken kernel be noticed? A kernel, and mistakes that can be planted between what it decides and what it applies.
 
-use crate::kernel::{Event, Failure, Outcome, Request, State, Timestamp};
+use crate::kernel::{Event, Failure, Outcome, Request, State, Timestamp, anomaly::AlertKind};
 
 /// A mistake that the kernel might make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +27,13 @@ pub enum Mistake {
     CrashForgotten,
     /// A denied request does not count as a request in its session.
     DenialIgnored,
+    /// What is dangerous freezes nobody.
+    FreezeIgnored,
 }
 
 impl Mistake {
     /// All mistakes.
-    pub const ALL: [Mistake; 10] = [
+    pub const ALL: [Mistake; 11] = [
         Mistake::CaptureKeepsRest,
         Mistake::ExpiryIgnored,
         Mistake::VoidIgnored,
@@ -42,6 +44,7 @@ impl Mistake {
         Mistake::CloseIgnored,
         Mistake::CrashForgotten,
         Mistake::DenialIgnored,
+        Mistake::FreezeIgnored,
     ];
 
     /// The event as a kernel with this mistake would take it.
@@ -59,6 +62,7 @@ impl Mistake {
             | (Mistake::VoidIgnored, Event::Voided(..))
             | (Mistake::IncrementIgnored, Event::Increased(_))
             | (Mistake::CloseIgnored, Event::SessionClosed(..))
+            | (Mistake::FreezeIgnored, Event::AgentFrozen(_))
             | (Mistake::DenialIgnored, Event::Denied(_)) => None,
             (Mistake::UnauthorizedUncounted, Event::Recorded(booked)) if booked.authorization.is_none() => None,
             (_, event) => Some(event),
@@ -73,12 +77,14 @@ pub(super) struct Mistaken {
     mistake: Mistake,
     journal: Vec<(Timestamp, Event)>,
     first_midnight: Option<Timestamp>,
+    /// How often an agent was frozen by itself.
+    pub(super) freezes: u64,
 }
 
 impl Mistaken {
     pub(super) fn new(state: State, mistake: Mistake) -> Mistaken {
         let empty = State::from_image(&state.image()).expect("the image of an empty shard can be read");
-        Mistaken { state, empty, mistake, journal: Vec::new(), first_midnight: None }
+        Mistaken { state, empty, mistake, journal: Vec::new(), first_midnight: None, freezes: 0 }
     }
 
     pub(super) fn state(&self) -> &State {
@@ -153,6 +159,8 @@ impl Mistaken {
         let mut any = false;
         for event in events.into_iter().filter_map(|event| self.mistake.taken(event)) {
             self.state.apply(now, &event);
+            let is_freeze = matches!(&event, Event::AgentFrozen(frozen) if frozen.trigger != AlertKind::Manual);
+            self.freezes += u64::from(is_freeze);
             self.journal.push((now, event));
             any = true;
         }

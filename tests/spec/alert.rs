@@ -451,7 +451,7 @@ fn trust_is_too_low_on_the_mean_or_has_dropped() {
 #[test]
 fn money_that_nobody_approved_is_told() {
     use AlertKind::{Overage, UnauthorizedSpend};
-    let cases: [(&str, Deed, &[AlertKind]); 7] = [
+    let cases: [(&str, Deed, &[AlertKind]); 8] = [
         ("a report without a hold", |shard| drop(shard.record(paid(5))), &[UnauthorizedSpend]),
         (
             "a report of a hold",
@@ -467,6 +467,15 @@ fn money_that_nobody_approved_is_told() {
                 shard.hold(x402(1, 5));
                 let id = Some(id(1));
                 shard.record(Record { authorization: id, recipient: "0xbb", ..paid(5) }).unwrap();
+            },
+            &[UnauthorizedSpend],
+        ),
+        (
+            "a report of a session that went to another recipient",
+            |shard| {
+                shard.hold(deposit(1, 50, "s"));
+                let report = Record { protocol: Protocol::Mpp, session: "s", recipient: "0xbb", ..paid(5) };
+                shard.record(report).unwrap();
             },
             &[UnauthorizedSpend],
         ),

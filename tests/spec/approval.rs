@@ -3,6 +3,7 @@
 use crate::shard::*;
 use holdfast::kernel::{
     AgentId, Amount, ApprovalRequestId, Duration, Event, Facts, Failure, KeyId, Outcome, Request, State,
+    anomaly::Threshold,
     facts::Split,
     outcome::{
         ApprovalRequestView, ApprovalRequired, ApprovalStatus, Booking, Captured, HoldStatus, Recorded, View,
@@ -344,4 +345,30 @@ fn what_waits_survives_with_the_state() {
     late.wait(40 * 24 * 3600);
     assert_eq!(late.approvals(None), []);
     assert_eq!(late.decide(1, ANN, true), Err(Failure::UnknownApprovalRequest));
+}
+
+/// Detectors leave what people look at to them: it is past once they have approved it, and no failed payment when they do not.
+#[test]
+fn what_people_decide_is_not_found_unusual() {
+    let mut shard = asking(terms(1, &[]));
+    let thresholds = [
+        (Threshold::MaxConsecutiveFailures, 1),
+        (Threshold::LargeTransactionMultiplier, 200),
+        (Threshold::LargeTransactionMinTransactions, 1),
+    ];
+    shard.watch(true, &crate::alert::only(&thresholds));
+    shard.hold(x402(1, 1));
+    shard.wait(MINUTE);
+    waiting(shard.authorize(x402(2, 60)));
+    shard.decide(2, ANN, false).unwrap();
+    waiting(shard.authorize(x402(3, 60)));
+    shard.void(3).unwrap();
+    waiting(shard.authorize(x402(4, 60)));
+    assert_eq!(shard.approve(4, ANN), ApprovalStatus::Approved);
+    shard.capture(4, 60, true).unwrap();
+    shard.capture(1, 1, true).unwrap();
+    assert_eq!((shard.found(), shard.agent().status), (vec![], AgentStatus::Active));
+    // The mean is 30 now, so that 38 are usual.
+    shard.wait(MINUTE).hold(x402(5, 38));
+    assert_eq!(shard.found(), []);
 }

@@ -78,6 +78,19 @@ impl State {
         self.watch_paid(now, event.agent, event.session, &paid);
     }
 
+    /// People approved a payment that waited for them: it is part of the past, and nothing is found in it.
+    pub(crate) fn watch_approved_by_people(&mut self, now: Timestamp, slot: Slot) {
+        let hold = self.holds.at(slot);
+        let (agent, amount, key) = (hold.agent, hold.amount(), (hold.protocol, hold.service()));
+        let (recipient, wallet) = (hold.recipient, hold.wallet);
+        let booked = Booked { is_own: !hold.from_deposit, calls: u32::from(!hold.deposit) };
+        let Some(paid) = self.paid(agent, amount, key, booked) else { return };
+        if let Some(watch) = self.watch_mut(agent) {
+            watch.pay(now, &Paid { recipient, wallet, calls: 1, ..paid });
+            watch.look_soon();
+        }
+    }
+
     /// A hold was enlarged.
     pub(crate) fn watch_increased(&mut self, now: Timestamp, slot: Slot, event: &Increased) {
         let hold = self.holds.at(slot);
@@ -168,8 +181,8 @@ impl State {
     /// A hold of which nothing was captured is over, by its caller's wish or by time.
     pub(crate) fn watch_released(&mut self, now: Timestamp, slot: Slot) {
         let hold = self.holds.at(slot);
-        let (agent, is_failure) = (hold.agent, !hold.deposit && hold.captured().is_zero());
-        if is_failure && self.agents.get(agent).is_some_and(|agent| agent.status == AgentStatus::Active) {
+        let (agent, is_failure) = (hold.agent, !hold.deposit && !hold.is_waiting() && hold.captured().is_zero());
+        if is_failure {
             self.watch_failure(now, agent);
         }
     }
@@ -188,7 +201,11 @@ impl State {
         }
     }
 
+    /// A payment failed. What ends while its agent may not pay is no failure.
     fn watch_failure(&mut self, now: Timestamp, index: AgentIndex) {
+        if self.agents.get(index).is_none_or(|agent| agent.status != AgentStatus::Active) {
+            return;
+        }
         if let Some(watch) = self.watch_mut(index) {
             let found = watch.fail();
             self.find(now, index, found.into_iter().flatten());

@@ -180,6 +180,7 @@ impl State {
         if deposit && let Some(session) = self.agent_mut(event.agent).session_mut(session) {
             session.end_at(until);
         }
+        self.watch_approved_by_people(now, slot);
     }
 
     pub(crate) fn approval_rejected(&mut self, now: Timestamp, event: &ApprovalRejected) {

@@ -1,7 +1,7 @@
 //! Everything that happened to one agent, in the order in which it happened. Money is counted in signed micro-units here, so
 //! that a sum that went wrong shows as a negative number instead of a clamped one.
 
-use super::{approval::Waiting, budget::Budget};
+use super::{approval::Waiting, budget::Budget, watch::Watch};
 use crate::kernel::{
     AgentId, Amount, AuthorizationId, Duration, OperationId, Outcome, Protocol, Timestamp,
     outcome::{Approval, HoldStatus},
@@ -39,6 +39,8 @@ pub(super) struct Agent {
     pub(super) calls: Vec<Call>,
     /// The lease as it was armed in this incarnation.
     pub(super) armed: Option<(Amount, u32)>,
+    /// How it pays, as far as that can freeze it.
+    pub(super) watch: Watch,
 }
 
 #[derive(Clone, Debug)]

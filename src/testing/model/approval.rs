@@ -169,6 +169,7 @@ impl Model {
             {
                 session.sort = super::agent::SessionSort::Envelope { ends_at: until };
             }
+            self.watch_approval(agent, position);
         }
         Ok(Outcome::ApprovalRequest(Box::new(self.view_of_approval(agent, position))))
     }

@@ -41,6 +41,7 @@ impl Model {
             if let Some(session) = belonging.target.existing() {
                 self.agents[agent].touch(session, self.now);
             }
+            self.watch_denial(agent, &verdict.violations);
             let denial = Denial { violations: verdict.violations, policy_revision: self.revision };
             return Ok(Outcome::Denied(denial));
         }
@@ -183,6 +184,7 @@ impl Model {
             repeated: false,
         };
         self.count_approval(agent, request, &belonging);
+        let (recipient, is_own) = (belonging.recipient.clone(), belonging.place != Place::Envelope);
         self.agents[agent].holds.push(Hold {
             id: request.id,
             place: belonging.place,
@@ -213,6 +215,7 @@ impl Model {
         if request.intent == Intent::Charge {
             self.arm(agent, expires_at.since(self.now));
         }
+        self.watch_payment(agent, micros(request.amount), is_own, Some(&recipient));
         Outcome::Approved(approval)
     }
 

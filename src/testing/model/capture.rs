@@ -19,15 +19,36 @@ impl Model {
         }
         let paid = micros(request.amount);
         let now = self.now;
-        let captured = match self.agents[agent].hold(request.id) {
+        let position = self.agents[agent].hold(request.id);
+        let captured = match position {
             Some(position) => self.agents[agent].capture(position, paid, request.last, now),
             None if self.agents[agent].unknown_holds.is_empty() => return Err(Failure::UnknownAuthorization),
             None => self.agents[agent].capture_unknown(paid, now),
         };
+        self.watch_capture(agent, position, paid, request.last, captured);
         self.exhaust(agent);
         let answer = Outcome::Captured(captured);
         self.agents[agent].remember(request.operation, content, &answer, now);
         Ok(answer)
+    }
+}
+
+impl Model {
+    /// Any money ends a row of failures; nothing of a whole charge goes on with it.
+    pub(super) fn watch_capture(
+        &mut self,
+        agent: usize,
+        position: Option<usize>,
+        paid: i128,
+        last: bool,
+        captured: Captured,
+    ) {
+        let is_charge = position.is_some_and(|position| self.agents[agent].holds[position].place != Place::Deposit);
+        if paid > 0 {
+            self.watch_success(agent);
+        } else if is_charge && last && !captured.late && captured.captured.is_zero() {
+            self.watch_failure(agent);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::kernel::{
 
 impl Model {
     pub(super) fn void(&mut self, agent: usize, id: AuthorizationId) -> Result<Outcome, Failure> {
-        let now = self.now;
+        let (now, index) = (self.now, agent);
         let agent = &mut self.agents[agent];
         let position = agent.hold(id).ok_or(Failure::UnknownAuthorization)?;
         let hold = &agent.holds[position];
@@ -34,7 +34,12 @@ impl Model {
             Place::Deposit => agent.free_of_deposit(hold),
         });
         agent.holds[position].released = Some(released);
+        let was_waiting = agent.holds[position].is_waiting();
         agent.end_hold(position, HoldStatus::Voided, now);
+        let hold = &agent.holds[position];
+        if !was_waiting && hold.place != Place::Deposit && hold.captured == 0 {
+            self.watch_failure(index);
+        }
         Ok(Outcome::Voided { released })
     }
 
@@ -73,8 +78,12 @@ impl Model {
         let now = self.now;
         self.agents[agent].touch(session, now);
         if !verdict.violations.is_empty() {
+            self.watch_denial(agent, &verdict.violations);
             let denial = Denial { violations: verdict.violations, policy_revision: self.revision };
             return Ok(Outcome::Denied(denial));
+        }
+        if self.agents[agent].holds[position].place != Place::Envelope {
+            self.watch_payment(agent, micros(request.amount), true, None);
         }
         let agent = &mut self.agents[agent];
         agent.holds[position].amount = whole;

@@ -19,5 +19,6 @@ mod settle;
 mod shard;
 mod sum;
 mod view;
+mod watch;
 
 pub use shard::Model;

@@ -8,6 +8,7 @@ use super::{
     place::check as check_field,
     shard::Policy,
     sum::Scope,
+    watch::Watch,
 };
 use crate::kernel::{
     AgentIndex, Failure, KeyId, Outcome, PolicyId,
@@ -41,6 +42,7 @@ impl Model {
             paced_from: [None; 5],
             calls: Vec::new(),
             armed: None,
+            watch: Watch::default(),
         });
         Ok(Outcome::AgentCreated(AgentIndex(self.agents.len() as u32 - 1)))
     }
@@ -49,7 +51,14 @@ impl Model {
         let agent = &mut self.agents[agent];
         let revives = update.status.is_some_and(|status| status != AgentStatus::Revoked);
         check_field(agent.status != AgentStatus::Revoked || !revives, "status")?;
+        if agent.status == AgentStatus::Suspended && update.status == Some(AgentStatus::Active) {
+            agent.watch.begin_anew();
+        }
         agent.status = update.status.unwrap_or(agent.status);
+        if let Some(change) = &update.watching {
+            agent.watch.watching = agent.watch.watching.with(change);
+            agent.watch.changed();
+        }
         agent.name = update.name.map_or_else(|| agent.name.clone(), str::to_owned);
         agent.own_lease = update.lease.or(agent.own_lease);
         Ok(Outcome::Done)
@@ -66,6 +75,9 @@ impl Model {
     pub(super) fn unfreeze(&mut self, agent: usize) -> Result<Outcome, Failure> {
         let agent = &mut self.agents[agent];
         check_field(matches!(agent.status, AgentStatus::Active | AgentStatus::Suspended), "status")?;
+        if agent.status == AgentStatus::Suspended {
+            agent.watch.begin_anew();
+        }
         agent.status = AgentStatus::Active;
         Ok(Outcome::Done)
     }

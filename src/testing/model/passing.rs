@@ -2,7 +2,7 @@
 
 use super::{
     Model,
-    agent::{Agent, Hold},
+    agent::{Agent, Hold, Place},
 };
 use crate::kernel::{Duration, Options, Timestamp, outcome::HoldStatus};
 
@@ -60,7 +60,7 @@ impl Model {
     /// Whatever is due happens at the moment of the turn.
     fn happen(&mut self, due: Due) {
         match due {
-            Due::Expiry { agent, hold, .. } => self.agents[agent].end_hold(hold, HoldStatus::Expired, self.now),
+            Due::Expiry { agent, hold, .. } => self.expire(agent, hold),
             Due::Unknown { agent, unknown } => {
                 self.agents[agent].unknown_holds.remove(unknown);
             }
@@ -68,6 +68,17 @@ impl Model {
             Due::Budget { agent, budget } => self.expire_budget(agent, budget),
             Due::Hold { agent, hold } => self.agents[agent].holds[hold].forgotten = true,
             Due::Operation { agent, operation } => self.agents[agent].operations[operation].forgotten = true,
+        }
+    }
+}
+
+impl Model {
+    fn expire(&mut self, agent: usize, hold: usize) {
+        let was_waiting = self.agents[agent].holds[hold].is_waiting();
+        self.agents[agent].end_hold(hold, HoldStatus::Expired, self.now);
+        let hold = &self.agents[agent].holds[hold];
+        if !was_waiting && hold.place != Place::Deposit && hold.captured == 0 {
+            self.watch_failure(agent);
         }
     }
 }

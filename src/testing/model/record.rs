@@ -62,11 +62,17 @@ impl Model {
         let waits = |found: &(usize, Option<u32>)| self.agents[agent].holds[found.0].is_waiting();
         let matched = self.agents[agent].matching(reported).filter(|found| !waits(found));
         if let Some((position, names)) = matched {
-            let agent = &mut self.agents[agent];
+            let of_agent = &mut self.agents[agent];
             if let Some(session) = names {
-                agent.name_session(session, reported.session);
+                of_agent.name_session(session, reported.session);
             }
-            return agent.book_against(position, reported.paid, request.calls, now);
+            let is_deposit = of_agent.holds[position].place == Place::Deposit;
+            let recorded = of_agent.book_against(position, reported.paid, request.calls, now);
+            self.watch_success(agent);
+            if is_deposit {
+                self.watch_payment(agent, reported.paid, false, Some(reported.recipient));
+            }
+            return recorded;
         }
         let recovered = !self.agents[agent].unknown_holds.is_empty();
         let overage = amount(reported.paid - self.agents[agent].draw_unknown(reported.paid));
@@ -76,7 +82,7 @@ impl Model {
     }
 
     fn book_alone(&mut self, agent: usize, reported: &Reported<'_>, request: &Record<'_>) {
-        let now = self.now;
+        let (now, index) = (self.now, agent);
         let session = self.session_of_unauthorized(agent, reported);
         let agent = &mut self.agents[agent];
         let wallet = agent.wallet_named(request.wallet).or_else(|| agent.first_wallet());
@@ -90,6 +96,8 @@ impl Model {
         });
         agent.paces.push((now, u64::from(request.calls)));
         agent.count_calls(now, reported.protocol, reported.service, u64::from(request.calls));
+        self.watch_success(index);
+        self.watch_payment(index, reported.paid, true, Some(reported.recipient));
     }
 
     fn session_of_unauthorized(&mut self, agent: usize, reported: &Reported<'_>) -> u32 {

@@ -91,6 +91,7 @@ impl Model {
             self.agents[agent].holds[position].transaction = Some(transaction.to_owned());
         }
         let captured = self.agents[agent].capture(position, micros(amount), true, now);
+        self.watch_capture(agent, Some(position), micros(amount), true, captured);
         self.agents[agent].remember(operation, content, &Outcome::Captured(captured), now);
         self.exhaust(agent);
         answer(captured, false)

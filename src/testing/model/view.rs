@@ -8,7 +8,6 @@ use super::{
 };
 use crate::kernel::{
     AgentIndex, Amount, Failure, Outcome, Protocol, Timestamp,
-    anomaly::Watching,
     outcome::{
         AgentView, AuthorizationView, BudgetView, LimitView, Measure, ServiceView, SessionView, ShardView,
         SimulationView, View, ViolationKind, WalletView,
@@ -111,7 +110,7 @@ impl Model {
     fn view_of_agent(&self, index: usize) -> AgentView {
         let agent = &self.agents[index];
         AgentView {
-            watching: Watching::DEFAULT,
+            watching: agent.watch.watching.clone(),
             id: agent.id,
             index: AgentIndex(index as u32),
             name: agent.name.clone(),

@@ -8,8 +8,9 @@ use super::{
 };
 use crate::kernel::{
     AgentIndex, Amount, Duration, Options, PolicyId, Request,
+    anomaly::{Threshold, WatchingChange},
     policy::{ApprovalTerms, PolicyScope, PolicySource, RuleSource},
-    request::{AgentStatus, Query, Simulation, UpdateAgent, WalletSource},
+    request::{AgentStatus, Freeze, Query, Simulation, UpdateAgent, WalletSource},
 };
 
 /// Caps are a few times what one payment costs, so that they are reached.
@@ -31,8 +32,11 @@ pub(super) fn options(workload: &mut Workload) -> Options {
 
 pub(super) fn change(workload: &mut Workload) -> Request<'static> {
     let agent = workload.agent();
-    match workload.random.below(11) {
+    match workload.random.below(15) {
         10 => simulate(workload, agent),
+        11 => watch(workload, agent),
+        12..14 => Request::Unfreeze(agent),
+        14 => Request::Freeze(agent, Freeze { reason: "a drill", void_holds: false }),
         0..4 => policy(workload),
         4 => Request::RemovePolicy(policy_id(workload), None),
         5..8 => wallet(workload, agent),
@@ -48,6 +52,24 @@ pub(super) fn change(workload: &mut Workload) -> Request<'static> {
             Request::UpdateAgent(agent, UpdateAgent { status, name: None, lease, watching: None })
         }
     }
+}
+
+/// So that what is dangerous happens every now and then, to agents who mostly are to be frozen for it.
+pub(super) fn watch(workload: &mut Workload, agent: AgentIndex) -> Request<'static> {
+    let random = &mut workload.random;
+    let mut some = |least: u64, most: u64| if random.chance(30) { 0 } else { random.between(least, most) as u32 };
+    let thresholds = vec![
+        (Threshold::MaxConsecutiveViolations, some(2, 5)),
+        (Threshold::MaxConsecutiveFailures, some(2, 5)),
+        (Threshold::SpendVelocityMultiplier, some(100, 600)),
+        (Threshold::SpendVelocityMinTransactions, some(1, 6)),
+        (Threshold::LargeTransactionMultiplier, some(150, 400)),
+        (Threshold::LargeTransactionMinTransactions, some(1, 8)),
+        (Threshold::MaxDistinctRecipientsPerHour, some(2, 3)),
+    ];
+    let auto_freeze = Some(workload.random.chance(75));
+    let watching = Some(Box::new(WatchingChange { auto_freeze, thresholds }));
+    Request::UpdateAgent(agent, UpdateAgent { watching, ..UpdateAgent::default() })
 }
 
 fn simulate(workload: &mut Workload, agent: AgentIndex) -> Request<'static> {

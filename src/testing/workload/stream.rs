@@ -127,6 +127,11 @@ impl Workload {
         for _ in 0..self.random.below(3) {
             opening.push(operator::policy(self));
         }
+        // Of a calm run nothing changes; of a wild one the hot agent is left alone at first.
+        let watched = if self.mood == Mood::Wild { 1..AGENTS } else { 0..0 };
+        for index in watched {
+            opening.push(operator::watch(self, AgentIndex(index)));
+        }
         for index in (0..AGENTS).rev() {
             opening.push(Request::CreateAgent(CreateAgent {
                 id: agent_id(index),
