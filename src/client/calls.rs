@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use tokio::time::Instant;
 
 use super::{
-    ClientError, ClientOptions, ConnectError, Connector,
+    ClientError, ClientOptions, ConnectError, Connector, Decisions,
     lane::{Lane, random},
     routes::Routes,
 };
@@ -82,6 +82,16 @@ impl Client {
         // The lanes to the first address tell when the gateway's workers have changed.
         let _ = told.set(Arc::downgrade(&shared));
         Ok(Client { shared })
+    }
+
+    /// What people decide about payments of the credential's agents from now on, told by the gateway as it happens, on a connection of
+    /// its own.
+    ///
+    /// # Errors
+    /// [`ConnectError`] where the gateway is not reached or refuses the credential.
+    pub async fn decisions(&self) -> Result<Decisions, ConnectError> {
+        let connector = &self.shared.connector;
+        Ok(Decisions::on(connector.connect(connector.options().address).await?))
     }
 
     /// What the gateway said when the client first connected.

@@ -128,6 +128,16 @@ impl Connection {
         Ok((RequestWriter::new(send), ReplyReader::new(recv)))
     }
 
+    /// Lets the gateway open the one stream on which it tells what nobody has asked for.
+    pub(super) fn allow_pushes(&self) {
+        self.quic.set_max_concurrent_uni_streams(VarInt::from_u32(1));
+    }
+
+    /// Waits for that stream.
+    pub(super) async fn pushed(&self) -> Result<ReplyReader, ConnectError> {
+        Ok(ReplyReader::new(self.quic.accept_uni().await?))
+    }
+
     /// What the gateway said at the beginning.
     #[must_use]
     pub fn welcome(&self) -> &Arc<Welcome> {

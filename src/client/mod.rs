@@ -5,6 +5,7 @@
 mod calls;
 mod captures;
 mod connection;
+mod decisions;
 mod error;
 mod lane;
 mod options;
@@ -13,6 +14,7 @@ mod trust;
 
 pub use calls::{Client, Decision, new_authorization_id, new_operation_id};
 pub use connection::{Connection, Connector, ReplyReader, RequestWriter};
+pub use decisions::Decisions;
 pub use error::{ClientError, ConnectError, StreamError};
 pub use options::{ClientOptions, RetryOptions};
 pub use trust::{Fingerprint, FingerprintError, Trust};

@@ -1,7 +1,7 @@
 //! What follows the engine's events in a gateway, and what reads them.
 
 use crate::{
-    engine::{Engine, Feed, FollowError},
+    engine::{Engine, Feed, FollowError, Follower},
     query::ReadModels,
 };
 
@@ -15,13 +15,14 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// Has an engine followed, by everybody that is to.
+    /// Has an engine followed, by the read models and `others`.
     ///
     /// # Errors
     /// [`FollowError`]; an engine is followed once.
-    pub fn follow(engine: &Engine) -> Result<Readers, FollowError> {
+    pub fn follow(engine: &Engine, others: Vec<Box<dyn Follower>>) -> Result<Readers, FollowError> {
         let models = ReadModels::new(engine.shard_count());
-        let feed = engine.follow(vec![models.follower()])?;
+        let followers = std::iter::once(models.follower()).chain(others).collect();
+        let feed = engine.follow(followers)?;
         Ok(Readers { feed, models })
     }
 }

@@ -140,7 +140,7 @@ impl Gateway {
         let quic = quic::spawn_workers(&engine, workers, &identity, &clock, options)?;
         let first_start = first_start::prepare(&engine, &identity, &data, operator_key, clock.now())?;
         let http_addr = http.local_addr()?;
-        let readers = Readers::follow(&engine)?;
+        let readers = Readers::follow(&engine, vec![quic.follower()])?;
         let metrics = Arc::new(Metrics::new(engine.clone()));
         let hosts: Vec<String> =
             std::iter::once(http_addr.to_string()).chain(config.mcp.hosts.iter().cloned()).collect();

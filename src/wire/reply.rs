@@ -54,6 +54,8 @@ pub enum Reply {
     CaptureResults(Vec<CaptureResult>),
     /// The money is held while people decide; the caller may not pay yet.
     ApprovalRequired(Box<ApprovalRequired>),
+    /// People have decided about a payment. Answers no request.
+    ApprovalDecided(ApprovalDecided),
 }
 
 /// Why nothing was done.
@@ -140,6 +142,19 @@ pub struct ApprovalRequired {
     pub policy_revision: u32,
     /// Whether it waited before.
     pub repeated: bool,
+}
+
+/// People have decided about a payment, or have not in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ApprovalDecided {
+    /// Whose payment.
+    pub agent: Handle,
+    /// The hold.
+    pub id: AuthorizationId,
+    /// What they were asked.
+    pub request: ApprovalRequestId,
+    /// The caller may pay until then; absent where it was declined.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// The report is booked.
@@ -305,6 +320,7 @@ mod kind {
     pub(super) const PONG: u8 = 142;
     pub(super) const CAPTURE_RESULTS: u8 = 143;
     pub(super) const APPROVAL_REQUIRED: u8 = 144;
+    pub(super) const APPROVAL_DECIDED: u8 = 145;
 }
 
 /// Why an item is not a reply.
@@ -355,6 +371,7 @@ impl Reply {
             kind::PONG => read(body, Reply::Pong),
             kind::CAPTURE_RESULTS => often(body, Reply::CaptureResults),
             kind::APPROVAL_REQUIRED => read(body, Reply::ApprovalRequired),
+            kind::APPROVAL_DECIDED => read(body, Reply::ApprovalDecided),
             unknown => Err(NotAReply::UnknownKind(unknown)),
         }
     }
@@ -380,6 +397,7 @@ impl Reply {
             Reply::Pong(_) => kind::PONG,
             Reply::CaptureResults(_) => kind::CAPTURE_RESULTS,
             Reply::ApprovalRequired(_) => kind::APPROVAL_REQUIRED,
+            Reply::ApprovalDecided(_) => kind::APPROVAL_DECIDED,
         }
     }
 
@@ -401,6 +419,7 @@ impl Reply {
             Reply::Services(services) => codec::encode(services, bytes),
             Reply::CaptureResults(results) => results.put(bytes),
             Reply::ApprovalRequired(message) => codec::encode(message, bytes),
+            Reply::ApprovalDecided(message) => codec::encode(message, bytes),
         }
     }
 

@@ -10,8 +10,9 @@ use super::{
     greeting::{Address, Handle, Hello, Identified, Limits, Welcome, write_error},
     limits::FRAME_BYTES_MAX,
     reply::{
-        ApprovalRequired, Approved, Authorization, Budget as BudgetReply, CaptureResult, Captured, Denied, ErrorReply,
-        Increased, Limit, Measure, Recorded, Refused, Reply, Service, Session, SessionClosed, Violation,
+        ApprovalDecided, ApprovalRequired, Approved, Authorization, Budget as BudgetReply, CaptureResult, Captured,
+        Denied, ErrorReply, Increased, Limit, Measure, Recorded, Refused, Reply, Service, Session, SessionClosed,
+        Violation,
     },
     request::{Authorize, Budget, Capture, CloseSession, Extend, Increment, Operation, Record, Refund, Request},
     *,
@@ -109,6 +110,8 @@ fn replies() -> Vec<(&'static str, u64, Reply)> {
         policy_revision: 4,
         repeated: false,
     };
+    let decided =
+        ApprovalDecided { agent: HANDLE, id: HOLD, request: ApprovalRequestId(0x0b), expires_at: Some(MOMENT) };
     let waiting = ApprovalRequired {
         request: ApprovalRequestId(0x0b),
         decide_by: MOMENT,
@@ -203,6 +206,7 @@ fn replies() -> Vec<(&'static str, u64, Reply)> {
         ("pong", 0, Reply::Pong(MOMENT)),
         ("capture results", 18, Reply::CaptureResults(results)),
         ("approval required", 7, Reply::ApprovalRequired(Box::new(waiting))),
+        ("approval decided", 0, Reply::ApprovalDecided(decided)),
     ]
 }
 

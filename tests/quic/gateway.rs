@@ -149,5 +149,6 @@ fn run(
         key: key.clone_key(),
     };
     let server = spawn_workers(&engine, workers, &identity, &clock, options).unwrap();
+    engine.follow(vec![server.follower()]).unwrap();
     (engine, server)
 }

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "server", feature = "client"))]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod approvals;
 mod captures;
 mod crowds;
 mod frames;

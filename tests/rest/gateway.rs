@@ -112,7 +112,7 @@ impl Gateway {
                 .unwrap();
         let threads = EngineThreads::spawn(workers).unwrap();
         let metrics = Arc::new(Metrics::new(engine.clone()));
-        let readers = Readers::follow(&engine).unwrap();
+        let readers = Readers::follow(&engine, Vec::new()).unwrap();
         let clock_of_rest = Arc::clone(&clock) as Arc<dyn Clock>;
         let router = router(RestState::new(engine.clone(), identity, clock_of_rest, metrics, readers));
         let operator = operator_key(&engine);

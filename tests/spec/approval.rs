@@ -333,7 +333,7 @@ fn what_waits_survives_with_the_state() {
     loaded.state = State::from_image(&shard.state.image()).unwrap();
     assert_eq!(loaded.state.digest(), shard.state.digest());
     loaded.apply(&[Event::Started { incarnation: 2 }]);
-    assert_eq!(loaded.approvals(Some(ApprovalStatus::Waiting)), [view.clone()]);
+    assert_eq!(loaded.approvals(Some(ApprovalStatus::Waiting)), std::slice::from_ref(&view));
     let found = loaded.ask(&Request::Read(Query::ApprovalRequest(view.id)));
     assert_eq!(found, Ok(Outcome::View(View::ApprovalRequests(vec![view]))));
     let mut late = loaded.fork();

@@ -58,7 +58,7 @@ impl Credential {
     /// The credential that `source` describes. No scopes means all that its principal has by default: everything for
     /// operators, [`ScopeSet::STANDARD`] for agents and platforms.
     #[must_use]
-    pub(super) fn new(source: KeySource) -> Credential {
+    pub(in crate::server) fn new(source: KeySource) -> Credential {
         let scopes = match (source.scopes.is_empty(), &source.principal) {
             (false, _) => ScopeSet::of_words(&source.scopes),
             (true, Principal::Operator) => ScopeSet::ALL,

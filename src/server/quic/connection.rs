@@ -45,7 +45,10 @@ pub(super) async fn serve(host: Rc<Host>, incoming: Incoming, stopping: watch::R
     let Some((peer, first)) = greeted else { return };
     let peer = Rc::new(peer);
     let key = host.enter(&peer);
+    let inbox = host.pushes.enter(&peer.credential);
+    let pushing = tokio::task::spawn_local(inbox.send(peer.connection.clone()));
     streams(&host, &peer, first, stopping).await;
+    pushing.abort();
     host.leave(key);
     connection.close(VarInt::from_u32(close::SHUTTING_DOWN), b"");
 }

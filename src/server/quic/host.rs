@@ -14,7 +14,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{connection, peer::Peer};
+use super::{connection, peer::Peer, pushes::Pushes};
 use crate::{
     engine::{Clock, Engine, Turn, Worker},
     kernel::Timestamp,
@@ -38,6 +38,7 @@ pub(super) struct Host {
     pub(super) engine: Engine,
     pub(super) identity: Arc<Identity>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) pushes: Pushes,
     /// Where each worker listens, and which keeps each shard: what every welcome says.
     pub(super) workers: Vec<Address>,
     pub(super) shards: Vec<u16>,

@@ -16,9 +16,11 @@ mod gathering;
 mod host;
 mod late;
 mod peer;
+mod pushes;
 mod reset;
 mod server;
 mod stream;
 
 pub use endpoint::{Listening, QuicOptions, bind};
+pub use pushes::PUSHES_WAITING_MAX;
 pub use server::{DRAIN_WAIT_MAX, QuicError, QuicServer, spawn_workers};

@@ -18,10 +18,11 @@ use super::{
     QuicOptions,
     endpoint::{Listening, bind},
     host::{self, Host},
+    pushes::Pushes,
 };
 use crate::{
-    engine::{Clock, Engine, Worker},
-    kernel::ShardId,
+    engine::{Clock, Engine, Follower, Worker},
+    kernel::{ShardId, Timestamp},
     server::identity::Identity,
     wire::Address,
 };
@@ -76,6 +77,7 @@ pub fn spawn_workers(
     let shards: Vec<u16> = (0..engine.shard_count()).map(|shard| engine.worker_of(ShardId(shard)).0).collect();
     let (stop, stopping) = watch::channel(false);
     let (drained, drain) = mpsc::channel();
+    let (pushes, since) = (Pushes::default(), clock.now());
     let mut threads = Vec::with_capacity(workers.len());
     for (worker, socket) in workers.into_iter().zip(sockets) {
         let seat = Seat {
@@ -85,6 +87,7 @@ pub fn spawn_workers(
             engine: engine.clone(),
             identity: Arc::clone(identity),
             clock: Arc::clone(clock),
+            pushes: pushes.clone(),
             workers: told.clone(),
             shards: shards.clone(),
             stopping: stopping.clone(),
@@ -93,12 +96,15 @@ pub fn spawn_workers(
         let name = format!("holdfast-worker-{}", seat.worker.id().0);
         threads.push(thread::Builder::new().name(name).spawn(move || seat.run())?);
     }
-    Ok(QuicServer { addresses, stop, drain, threads })
+    Ok(QuicServer { addresses, pushes, since, stop, drain, threads })
 }
 
 /// The threads that serve the binary protocol.
 pub struct QuicServer {
     addresses: Vec<SocketAddr>,
+    pushes: Pushes,
+    /// When it began to listen.
+    since: Timestamp,
     stop: watch::Sender<bool>,
     drain: mpsc::Receiver<()>,
     threads: Vec<JoinHandle<()>>,
@@ -109,6 +115,13 @@ impl QuicServer {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Tells those who are connected what people decided about payments of their agents. Without it among the engine's followers
+    /// nobody is told.
+    #[must_use]
+    pub fn follower(&self) -> Box<dyn Follower> {
+        self.pushes.follower(self.since)
     }
 
     /// Accepts no more connections and reads no more requests, answers those that were read, and closes the connections; blocks
@@ -148,6 +161,7 @@ struct Seat {
     engine: Engine,
     identity: Arc<Identity>,
     clock: Arc<dyn Clock>,
+    pushes: Pushes,
     workers: Vec<Address>,
     shards: Vec<u16>,
     stopping: watch::Receiver<bool>,
@@ -164,12 +178,14 @@ impl Seat {
 
     fn serve(self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let Seat { worker, socket, listening, engine, identity, clock, workers, shards, stopping, drained } = self;
+        let Seat { worker, socket, listening, engine, identity, clock, pushes, workers, shards, stopping, drained } =
+            self;
         let host = Rc::new(Host {
             worker: RefCell::new(worker),
             engine,
             identity,
             clock,
+            pushes,
             workers,
             shards,
             peers: RefCell::new(HashMap::new()),
