@@ -136,6 +136,7 @@ impl From<StartError> for CliError {
             StartError::Recovery(OpenError::Rebuild(_) | OpenError::Panicked { .. }) => JOURNAL_BROKEN,
             StartError::Tls(TlsError::Unreadable { .. }) | StartError::FirstStart(FirstStartError::Secret(_)) => USAGE,
             StartError::DataDir { .. }
+            | StartError::TokenKey { .. }
             | StartError::Address { .. }
             | StartError::Store(_)
             | StartError::Recovery(_)

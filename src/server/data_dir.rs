@@ -49,6 +49,12 @@ impl DataDir {
         self.0.join("demo.key")
     }
 
+    /// The key of the tokens that approvals give out.
+    #[must_use]
+    pub fn approval_key(&self) -> PathBuf {
+        self.0.join("approval.key")
+    }
+
     /// The journal's store.
     #[must_use]
     pub fn journal(&self) -> PathBuf {

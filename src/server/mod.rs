@@ -1,6 +1,7 @@
 //! How do requests from outside reach the engine? Façades without rules: each reads bytes, asks who is asking, hands the
 //! request to the engine, and prints the answer. [`start`] brings them up on a data directory and takes them down again.
 
+pub mod approval_token;
 pub mod data_dir;
 pub mod first_start;
 pub mod identity;

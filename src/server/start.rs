@@ -16,6 +16,7 @@ use thiserror::Error;
 
 pub use super::welcome::Welcome;
 use super::{
+    approval_token::TokenKey,
     data_dir::DataDir,
     first_start::{self, FirstStartError},
     identity::Identity,
@@ -51,6 +52,14 @@ pub enum StartError {
         what: &'static str,
         /// The address.
         address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The key of the tokens that approvals give out cannot be kept.
+    #[error("failed to read or make the key of approval tokens `{}`: {source}; remove the file to have a new one made", path.display())]
+    TokenKey {
+        /// The file.
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -124,6 +133,8 @@ impl Gateway {
         probe(config.server.quic_addr, config.engine.workers)?;
         let certificate = tls::certificate(config.tls.as_ref(), &data, config.server.quic_addr)?;
         let fingerprint = certificate.fingerprint;
+        let token_key =
+            TokenKey::of(&data).map_err(|source| StartError::TokenKey { path: data.approval_key(), source })?;
         let shards = NonZeroU16::new(config.engine.shards).unwrap_or(NonZeroU16::MIN);
         let store = store::open(&config.data, shards)?;
         let is_durable = store.survives() > Survives::Nothing;
@@ -144,8 +155,8 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(engine.clone()));
         let hosts: Vec<String> =
             std::iter::once(http_addr.to_string()).chain(config.mcp.hosts.iter().cloned()).collect();
-        let router =
-            rest::router(RestState::new(engine.clone(), identity, clock, metrics, readers).with_mcp_hosts(&hosts));
+        let state = RestState::new(engine.clone(), identity, clock, metrics, readers, token_key);
+        let router = rest::router(state.with_mcp_hosts(&hosts));
         let rest = RestThread::start(http, router, config.server.drain)?;
         announce(&Welcome {
             quic_addr: quic.addresses().first().copied().unwrap_or(config.server.quic_addr),

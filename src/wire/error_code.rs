@@ -76,6 +76,16 @@ error_codes! {
     /// Somebody else was paid than the hold is for. The hold is as it was; the payment is booked as unauthorized spend, since the money has
     /// moved.
     RecipientMismatch = "RECIPIENT_MISMATCH", 403, Caller, None;
+    /// A payment was denied; the answer names every limit against it.
+    PaymentDenied = "PAYMENT_DENIED", 403, Caller, None;
+    /// A payment was denied for want of money in its wallet.
+    InsufficientBalance = "INSUFFICIENT_BALANCE", 400, Caller, None;
+    /// A payment was denied by a limit on the day.
+    DailyLimitExceeded = "DAILY_LIMIT_EXCEEDED", 400, Caller, None;
+    /// A payment was denied by a limit on one payment.
+    PerTxLimitExceeded = "PER_TX_LIMIT_EXCEEDED", 400, Caller, None;
+    /// A payment was denied since the agent has no wallet, or not the one that was named.
+    NoWallet = "NO_WALLET", 400, Caller, None;
     /// Too many requests of one caller.
     RateLimited = "RATE_LIMITED", 429, Caller, Some(1000);
     /// Too many requests of all callers; nothing was decided.

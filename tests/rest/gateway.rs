@@ -22,6 +22,7 @@ use holdfast::{
         request::Principal,
     },
     server::{
+        approval_token::TokenKey,
         identity::{Identity, KeyKind, ScopeSet, Secret},
         readers::Readers,
         rest::{RestState, router},
@@ -114,7 +115,14 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(engine.clone()));
         let readers = Readers::follow(&engine, Vec::new()).unwrap();
         let clock_of_rest = Arc::clone(&clock) as Arc<dyn Clock>;
-        let router = router(RestState::new(engine.clone(), identity, clock_of_rest, metrics, readers));
+        let router = router(RestState::new(
+            engine.clone(),
+            identity,
+            clock_of_rest,
+            metrics,
+            readers,
+            TokenKey::random().unwrap(),
+        ));
         let operator = operator_key(&engine);
         Gateway { router, engine, operator, store, clock, threads: Some(threads) }
     }

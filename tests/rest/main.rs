@@ -15,6 +15,7 @@ mod http;
 mod idempotency;
 mod openapi;
 mod operators;
+mod payment_requests;
 mod payments;
 mod spend;
 mod whatif;

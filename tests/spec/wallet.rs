@@ -12,6 +12,23 @@ fn needing_wallets() -> Options {
 }
 
 #[test]
+fn a_wallet_is_named_by_its_id_or_else_by_its_address() {
+    let at = |id: &str, address: &str| WalletSource { address: address.to_owned(), ..wallet(id) };
+    for (name, position) in
+        [("w1", Some(0)), ("0xfeed", Some(1)), ("0xFEED", Some(1)), ("0xdead", None), ("9xQe", Some(2)), ("9xqe", None)]
+    {
+        let mut shard = Shard::new(&[]);
+        for wallet in [at("w1", "0x1"), at("w2", "0xFeed"), at("w3", "9xQe")] {
+            shard.put_wallet(wallet);
+        }
+        let answer = shard.authorize(Authorize { wallet: name, ..x402(1, 5) });
+        let found = if let Ok(Outcome::Approved(approval)) = &answer { approval.wallet } else { None };
+        assert_eq!(found, position, "{name}: {answer:?}");
+        assert_eq!(kinds(&answer), if position.is_some() { vec![] } else { vec![ViolationKind::NoWallet] });
+    }
+}
+
+#[test]
 fn an_agent_without_a_wallet_is_refused_where_one_is_required() {
     let mut shard = Shard::with(needing_wallets());
     assert_eq!(kinds(&shard.authorize(x402(1, 5))), [ViolationKind::NoWallet]);

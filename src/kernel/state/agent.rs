@@ -241,7 +241,8 @@ impl Agent {
     #[must_use]
     pub fn wallet_for(&self, name: &str) -> Option<usize> {
         if !name.is_empty() {
-            return self.wallets.iter().position(|wallet| wallet.id() == name);
+            let by_id = self.wallets.iter().position(|wallet| wallet.id() == name);
+            return by_id.or_else(|| self.wallets.iter().position(|wallet| wallet.is_at(name)));
         }
         // Most agents have one wallet: no need to look at it.
         if self.wallets.len() == 1 {

@@ -57,6 +57,13 @@ impl Wallet {
         }
     }
 
+    /// Whether it lives at this address; hexadecimal ones do not differ by case.
+    #[must_use]
+    pub fn is_at(&self, address: &str) -> bool {
+        let own = self.texts.text(1);
+        own == address || own.starts_with("0x") && own.eq_ignore_ascii_case(address)
+    }
+
     /// As its operator described it.
     #[must_use]
     pub fn source(&self) -> WalletSource {

@@ -19,6 +19,7 @@ mod ids;
 mod keys;
 mod mcp;
 mod own;
+mod payment_requests;
 mod payments;
 mod policies;
 mod router;

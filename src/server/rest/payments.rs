@@ -76,7 +76,8 @@ pub(super) async fn pre_authorize(
             Ok(Printed::ok(&decision).repeated(approval.repeated))
         }
         Outcome::ApprovalRequired(waiting) => {
-            let decision = Decision::waiting(&waiting).with_budget(budget_in_force(answers.nth(1)));
+            let decision =
+                Decision::waiting(&waiting).with_budget(budget_in_force(answers.nth(1))).answering(asked.challenge());
             Ok(Printed::ok(&decision.answering(asked.challenge())).repeated(waiting.repeated))
         }
         Outcome::Denied(denial) => {

@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     RestState, agents, alerts, answer::Rejection, approvals, audit, backtest, budgets, docs, document, health, holds,
-    keys, mcp, own, payments, policies, shadows, simulate, spend, status, transactions, wallets,
+    keys, mcp, own, payment_requests, payments, policies, shadows, simulate, spend, status, transactions, wallets,
 };
 
 /// The most bytes of a body.
@@ -65,6 +65,7 @@ fn operations() -> OpenApiRouter<RestState> {
     OpenApiRouter::new()
         .nest("/api/sdk/x402", payments::routes(Protocol::X402))
         .nest("/api/sdk/mpp", payments::routes(Protocol::Mpp))
+        .merge(payment_requests::routes())
         .merge(holds::routes())
         .nest("/api/sdk/approval-requests", approvals::routes_of_agents())
         .nest("/api/approval-requests", approvals::routes_of_operators())

@@ -8,6 +8,7 @@ use crate::{
     engine::{Clock, Engine},
     kernel::{AgentId, Outcome, Request, ShardId, Timestamp},
     server::{
+        approval_token::TokenKey,
         identity::Identity,
         readers::Readers,
         submit::{self, AskError},
@@ -38,6 +39,8 @@ pub struct RestState {
     agent_changes: Arc<[Mutex<()>; AGENT_CHANGES_MAX]>,
     /// Held by the one backtest that may run.
     pub(super) backtest: Arc<Mutex<()>>,
+    /// Makes and reads the tokens of approvals.
+    pub(super) token_key: TokenKey,
     /// The names, beside those of the loopback address, under which `/mcp` answers.
     pub(super) mcp_hosts: Arc<[String]>,
     /// What came of the engine's events.
@@ -51,7 +54,8 @@ pub struct RestState {
 }
 
 impl RestState {
-    /// The state around an engine whose observer is `identity`, and whose events `readers` follow.
+    /// The state around an engine whose observer is `identity`, and whose events `readers` follow. Tokens of approvals are
+    /// those of `token_key`.
     #[must_use]
     pub fn new(
         engine: Engine,
@@ -59,6 +63,7 @@ impl RestState {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         readers: Readers,
+        token_key: TokenKey,
     ) -> RestState {
         let agent_changes = Arc::new(std::array::from_fn(|_| Mutex::new(())));
         RestState {
@@ -69,6 +74,7 @@ impl RestState {
             changes: Arc::new(Mutex::new(())),
             agent_changes,
             backtest: Arc::default(),
+            token_key,
             mcp_hosts: Arc::from([]),
             readers,
             look_ups: Arc::new(Semaphore::new(LOOK_UPS_MAX)),

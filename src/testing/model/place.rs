@@ -145,7 +145,11 @@ impl Agent {
 
     /// The wallet of this name.
     pub(super) fn wallet_named(&self, name: &str) -> Option<usize> {
-        self.wallets.iter().position(|wallet| wallet.source.id == name)
+        let by_id = self.wallets.iter().position(|wallet| wallet.source.id == name);
+        by_id.or_else(|| {
+            let same = |address: &str| Name::recipient(address).ok() == Name::recipient(name).ok();
+            self.wallets.iter().position(|wallet| same(&wallet.source.address))
+        })
     }
 
     /// The wallet of a request that names none.

@@ -95,6 +95,37 @@ impl AuthorizeBody {
         }
     }
 
+    /// A payment outside both rails, to a payee and from a wallet that the body names in its own way. The service may be left out.
+    ///
+    /// # Errors
+    /// As for [`AuthorizeBody::read`].
+    pub(super) fn read_payment(
+        object: &Object<'_>,
+        recipient: String,
+        wallet: Option<String>,
+        hold_for: Option<Duration>,
+    ) -> Result<AuthorizeBody, Refusal> {
+        let amount = object.positive_amount("amount")?;
+        let (resource, domain) = (object.text("resourceUrl")?, object.text("serviceDomain")?);
+        let service = match (&resource, &domain) {
+            (None, None) => String::new(),
+            _ => service_domain(object, resource.as_deref(), domain.as_deref())?,
+        };
+        Ok(AuthorizeBody {
+            amount: object.required("amount", amount, "an amount above zero, such as 0.05")?,
+            intent: Intent::Charge,
+            recipient,
+            service,
+            resource: resource.unwrap_or_default(),
+            session: object.text("sessionId")?.unwrap_or_default(),
+            wallet: wallet.or(object.text("walletId")?).unwrap_or_default(),
+            hold_for: hold_seconds(object)?.or(hold_for),
+            payment_id: object.text("paymentId")?,
+            facts: FactsBody::read(object)?,
+            challenge: None,
+        })
+    }
+
     fn read_for(
         object: &Object<'_>,
         challenge: Option<&Challenge>,
@@ -121,6 +152,30 @@ impl AuthorizeBody {
             payment_id: challenged::payment_id(object, challenge)?,
             facts: challenged::facts(object, challenge)?,
         })
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub fn amount(&self) -> Amount {
+        self.amount
+    }
+
+    /// Who is to be paid.
+    #[must_use]
+    pub fn recipient(&self) -> &str {
+        &self.recipient
+    }
+
+    /// The chain of the payment in its canonical form; empty where it is not told.
+    #[must_use]
+    pub fn chain(&self) -> &str {
+        self.facts.chain()
+    }
+
+    /// Whether the request names the wallet that pays.
+    #[must_use]
+    pub fn names_wallet(&self) -> bool {
+        !self.wallet.is_empty()
     }
 
     /// The challenge that is answered, where there is one.

@@ -15,6 +15,9 @@ mod hold;
 mod key;
 mod money;
 mod object;
+mod payment;
+mod payment_decision;
+mod payment_settled;
 mod policy;
 mod record;
 mod refusal;
@@ -52,6 +55,12 @@ pub use hold::{
 pub use key::{GatewayKeyRequest, IssuedKey, KeyBody, KeyRequest, NewGatewayKey, NewKey};
 pub use money::{Money, print};
 pub use object::Object;
+pub use payment::{CardPaymentRequest, ExternalPaymentRequest, PaymentBody, PaymentRequest};
+pub use payment_decision::PaymentDecision;
+pub use payment_settled::{
+    CardConfirmBody, CardConfirmRequest, ConfirmBody, ConfirmRequest, LateBody, NotChargedBody, PaymentStatusBody,
+    SettledBody,
+};
 pub use policy::{PolicyBody, PolicyPatch, PolicyRequest, PolicyUpdateRequest, RulesRequest, read_policy, read_rules};
 pub use record::{ItemBody, RECORDS_MAX, RecordBody, RecordItem, RecordRequest, RecordedBody, booking_word};
 pub use refusal::{Refusal, RefusalBody};
