@@ -120,6 +120,8 @@ struct World {
     next_id: u128,
     crashes: u32,
     told_early: u32,
+    /// How often history was cut, interrupted cuts not counted.
+    cuts: u64,
     /// Whether the next disk may fail.
     may_fail: bool,
     /// For how many steps yet the disk commits nothing, so that much rides on the leases.
@@ -148,6 +150,8 @@ fn options(random: &mut Random, grace: Duration) -> EngineOptions {
     let mut options = EngineOptions::new(policy);
     (options.shards, options.workers) = (2, 2);
     options.snapshot.journal_bytes = 2000;
+    // Of every other history only the newest part is kept.
+    options.retention.bytes_max = Some(6000).filter(|_| random.chance(50));
     options.kernel.require_wallet = false;
     options.kernel.grace = grace;
     options.kernel.lease.hold_max = LEASE_HOLD_MAX;
@@ -181,6 +185,7 @@ impl World {
             next_id: 0,
             crashes: 0,
             told_early: 0,
+            cuts: 0,
             may_fail: false,
             stalled_steps: 0,
         };
@@ -221,7 +226,8 @@ impl World {
             72..73 => self.change_lease(agent),
             73..80 => self.turn(),
             80..92 => self.commit(),
-            92..94 => self.gateway().write_snapshots(),
+            92..93 => self.gateway().write_snapshots(),
+            93..94 => self.cut_history(),
             94..96 => self.stalled_steps = 5 + self.random.below(30),
             96..97 => self.set_clock_back(),
             97..98 => self.end_cleanly(),
@@ -230,6 +236,17 @@ impl World {
         if self.gateway().has_failed() {
             self.crash();
         }
+    }
+
+    /// Cuts history that is too much; often the process dies in the middle of it.
+    fn cut_history(&mut self) {
+        if self.may_fail && self.random.chance(50) {
+            let writes = self.random.below(40);
+            self.gateway().crash_after(writes);
+        }
+        let cuts = self.gateway().engine().status().commits.cuts;
+        self.gateway().retain();
+        self.cuts += self.gateway().engine().status().commits.cuts - cuts;
     }
 
     /// Never overspend: what was paid and what may still be paid, together.
@@ -579,16 +596,18 @@ fn seed_option(name: &str, default: u64) -> u64 {
 #[test]
 fn callers_are_never_told_more_than_the_limit() {
     let (first, count) = (seed_option("HOLDFAST_SIMULATION_SEED", 0), seed_option("HOLDFAST_SIMULATION_SEEDS", 150));
-    let (mut crashes, mut told_early) = (0, 0);
+    let (mut crashes, mut told_early, mut cuts) = (0, 0, 0);
     for seed in first..first + count {
         let mut world = World::new(seed, GRACE);
         world.run();
         crashes += world.crashes;
         told_early += world.told_early;
+        cuts += world.cuts;
     }
     // A simulation in which nothing rides on a lease or nothing crashes shows nothing.
     assert!(u64::from(crashes) >= count * 5, "{crashes} crashes");
     assert!(u64::from(told_early) >= count * 5, "{told_early} approvals under a lease");
+    assert!(cuts >= count / 4, "{cuts} cuts");
 }
 
 #[test]
