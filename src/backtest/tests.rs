@@ -97,7 +97,7 @@ impl Lived {
 #[test]
 fn the_policy_in_force_would_have_decided_everything_as_it_did() {
     let (mut decisions, mut denied_before) = (0, 0);
-    for seed in 0..24 {
+    for seed in 0..32 {
         let mut workload = Workload::new(seed, Mood::Wild);
         let mut lived = Lived::new(workload.options());
         let judged = policy(&[
