@@ -92,6 +92,10 @@ impl Generator<'_> {
             return Value::from("2026-11-20T12:00:00Z");
         }
         if let Some(pattern) = schema["pattern"].as_str() {
+            // Alternatives of more than words are shown by an example.
+            if let (Some(example), true) = (schema.get("example"), pattern.starts_with("^(") && pattern.contains('[')) {
+                return example.clone();
+            }
             return Value::from(self.of_pattern(pattern));
         }
         if let (Some(examples), true) = (schema["examples"].as_array(), self.random.chance(50)) {

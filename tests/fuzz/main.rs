@@ -28,7 +28,7 @@ use site::Site;
 const REQUESTS_PER_GATEWAY: u64 = 250;
 /// How many requests one agent gets.
 const REQUESTS_PER_AGENT: u64 = 50;
-const REQUESTS_DEFAULT: u64 = 3000;
+const REQUESTS_DEFAULT: u64 = 5000;
 /// How much more often operations that act on payments are asked for than others: they build on each other.
 const PAYMENT_WEIGHT: u64 = 3;
 
@@ -120,9 +120,17 @@ fn shown(answer: &Answer) -> String {
     answer.text.chars().take(2000).collect()
 }
 
-/// The one refusal that books something: money that moved to somebody else than was approved.
+/// The refusals that book something: a denial with a status of its own, which is counted, and money that moved too late or to somebody else
+/// than was approved.
 fn is_booked(answer: &Answer) -> bool {
-    answer.status == 403 && answer.text.contains("\"RECIPIENT_MISMATCH\"")
+    let says = |text: &str| answer.text.contains(text);
+    let is_denied = says("\"status\":\"DENIED\"") && says("\"context\":");
+    let is_late = says("\"confirmed\":false") && says("\"transactionId\":");
+    match answer.status {
+        400 => is_denied || is_late,
+        403 => is_denied || says("\"RECIPIENT_MISMATCH\""),
+        _ => false,
+    }
 }
 
 /// Whether the answer is one that the document allows.

@@ -16,9 +16,9 @@ use crate::{
         submit::{self, AskError},
     },
     wire::json::{
-        AuthorizeBody, BudgetRequestBody, CardConfirmBody, CardConfirmRequest, CardPaymentRequest, ConfirmBody,
-        ConfirmRequest, ExternalPaymentRequest, LateBody, NotChargedBody, PaymentBody, PaymentDecision, PaymentRequest,
-        PaymentStatusBody, Refusal, SettledBody,
+        AuthorizeBody, BudgetRequestBody, CardConfirmBody, CardConfirmRequest, CardConfirmed, CardPayment, ConfirmBody,
+        ConfirmRefused, ConfirmRequest, ExternalPayment, LateBody, NotChargedBody, PaymentBody, PaymentDecision,
+        PaymentRefused, PaymentStatusBody, Refusal, RequestedPayment, SettledBody,
     },
 };
 
@@ -104,12 +104,12 @@ fn settled(answer: Result<Outcome, AskError>) -> Result<Settled, Refusal> {
     tag = "payments",
     security(("key" = ["payments:request"])),
     params(KeyHeader),
-    request_body = PaymentRequest,
+    request_body = RequestedPayment,
     responses(
         (status = 200, description = "The payment is approved, or executed at once.", body = PaymentDecision),
         (status = 202, description = "People are asked; the money is held meanwhile.", body = PaymentDecision),
-        (status = 400, description = "The payment is denied for a reason with a code of its own. Or the request is not valid.", body = PaymentDecision),
-        (status = 403, description = "The payment is denied. Or the key lacks the scope.", body = PaymentDecision)
+        (status = 400, description = "The payment is denied for a reason with a code of its own. Or the request is not valid.", body = PaymentRefused),
+        (status = 403, description = "The payment is denied. Or the key lacks the scope.", body = PaymentRefused)
     )
 )]
 pub(super) async fn request(
@@ -201,7 +201,7 @@ pub(super) async fn show(
     tag = "payments",
     security(("key" = ["payments:approve"])),
     params(KeyHeader),
-    request_body = ExternalPaymentRequest,
+    request_body = ExternalPayment,
     responses((status = 200, description = "The decision.", body = PaymentDecision))
 )]
 pub(super) async fn approve(
@@ -252,7 +252,7 @@ fn token(state: &RestState, id: AuthorizationId, asked: &AuthorizeBody, agent: O
     request_body = ConfirmRequest,
     responses(
         (status = 200, description = "It is booked.", body = SettledBody),
-        (status = 400, description = "The approval was over, and the payment is booked all the same. Or the request is not valid.", body = LateBody)
+        (status = 400, description = "The approval was over, and the payment is booked all the same. Or the request is not valid.", body = ConfirmRefused)
     )
 )]
 pub(super) async fn confirm(
@@ -294,7 +294,7 @@ fn printed(id: AuthorizationId, settled: &Settled, body: impl FnOnce(&Settled) -
     tag = "payments",
     security(("key" = ["payments:approve"])),
     params(KeyHeader),
-    request_body = CardPaymentRequest,
+    request_body = CardPayment,
     responses((status = 200, description = "The decision.", body = PaymentDecision))
 )]
 pub(super) async fn approve_card(
@@ -332,8 +332,8 @@ pub(super) async fn approve_card(
     params(("id" = AuthorizationId, Path, description = "The approval.")),
     request_body = CardConfirmRequest,
     responses(
-        (status = 200, description = "It is booked, or released.", body = SettledBody),
-        (status = 400, description = "The approval was over, and the charge is booked all the same. Or the request is not valid.", body = LateBody)
+        (status = 200, description = "It is booked, or released.", body = CardConfirmed),
+        (status = 400, description = "The approval was over, and the charge is booked all the same. Or the request is not valid.", body = ConfirmRefused)
     )
 )]
 pub(super) async fn confirm_card(

@@ -55,11 +55,11 @@ pub use hold::{
 pub use key::{GatewayKeyRequest, IssuedKey, KeyBody, KeyRequest, NewGatewayKey, NewKey};
 pub use money::{Money, print};
 pub use object::Object;
-pub use payment::{CardPaymentRequest, ExternalPaymentRequest, PaymentBody, PaymentRequest};
-pub use payment_decision::PaymentDecision;
+pub use payment::{CardPayment, ExternalPayment, PaymentBody, RequestedPayment};
+pub use payment_decision::{PaymentDecision, PaymentRefused};
 pub use payment_settled::{
-    CardConfirmBody, CardConfirmRequest, ConfirmBody, ConfirmRequest, LateBody, NotChargedBody, PaymentStatusBody,
-    SettledBody,
+    CardConfirmBody, CardConfirmRequest, CardConfirmed, ConfirmBody, ConfirmRefused, ConfirmRequest, LateBody,
+    NotChargedBody, PaymentStatusBody, SettledBody,
 };
 pub use policy::{PolicyBody, PolicyPatch, PolicyRequest, PolicyUpdateRequest, RulesRequest, read_policy, read_rules};
 pub use record::{ItemBody, RECORDS_MAX, RecordBody, RecordItem, RecordRequest, RecordedBody, booking_word};

@@ -29,11 +29,14 @@ pub struct PaymentBody {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase", example = json!({"amount": 25.5, "recipientAddress": "0x742d35Cc6634C0532925a3b844Bc9e7595f8fE00", "recipientName": "Example Inc", "purpose": "monthly plan", "category": "SAAS"}))]
 #[expect(dead_code, reason = "describes what `PaymentBody::read` accepts")]
-pub struct PaymentRequest {
+pub struct RequestedPayment {
     /// What it costs. Above zero.
     amount: Amount,
     /// Who is paid: an EVM address or one in base58.
-    #[schema(pattern = "^(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$")]
+    #[schema(
+        pattern = "^(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$",
+        example = "0x742d35Cc6634C0532925a3b844Bc9e7595f8fE00"
+    )]
     recipient_address: String,
     /// For people.
     recipient_name: Option<String>,
@@ -59,14 +62,20 @@ pub struct PaymentRequest {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase", example = json!({"amount": 25.5, "recipientAddress": "0x742d35Cc6634C0532925a3b844Bc9e7595f8fE00", "senderAddress": "0x1111111111111111111111111111111111111111", "chainId": "8453", "purpose": "monthly plan"}))]
 #[expect(dead_code, reason = "describes what `PaymentBody::read_external` accepts")]
-pub struct ExternalPaymentRequest {
+pub struct ExternalPayment {
     /// What it costs. Above zero.
     amount: Amount,
     /// Who is paid: an EVM address or one in base58.
-    #[schema(pattern = "^(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$")]
+    #[schema(
+        pattern = "^(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$",
+        example = "0x742d35Cc6634C0532925a3b844Bc9e7595f8fE00"
+    )]
     recipient_address: String,
     /// The address that pays; the agent must have a wallet there.
-    #[schema(pattern = "^(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$")]
+    #[schema(
+        pattern = "^(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$",
+        example = "0x742d35Cc6634C0532925a3b844Bc9e7595f8fE00"
+    )]
     sender_address: String,
     /// For people.
     recipient_name: Option<String>,
@@ -85,7 +94,7 @@ pub struct ExternalPaymentRequest {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase", example = json!({"amount": 19.99, "merchantName": "Whole Foods", "merchantCategory": "5411", "purpose": "lunch"}))]
 #[expect(dead_code, reason = "describes what `PaymentBody::read_card` accepts")]
-pub struct CardPaymentRequest {
+pub struct CardPayment {
     /// What it costs. Above zero.
     amount: Amount,
     /// The card, by the id or address of the wallet that stands for it; without one, the gateway chooses.

@@ -15,7 +15,9 @@ use crate::{
 };
 
 use super::{
-    AuthorizeBody, BudgetRequestBody, Money, Refusal, WalletSummary, authorize::ViolationBody, refusal::RefusalDetail,
+    AuthorizeBody, BudgetRequestBody, Money, Refusal, WalletSummary,
+    authorize::ViolationBody,
+    refusal::{RefusalBody, RefusalDetail},
 };
 
 /// What amounts are counted in where the chain is not known.
@@ -69,6 +71,17 @@ pub struct PaymentDecision {
     budget_request: Option<BudgetRequestBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<RefusalDetail<'static>>,
+}
+
+/// What a denial, or any other refusal, of `payments/request` is answered with.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "it describes, and is never made")]
+pub enum PaymentRefused {
+    /// The payment is denied.
+    Denied(PaymentDecision),
+    /// The request was not carried out.
+    Refused(RefusalBody<'static>),
 }
 
 impl PaymentDecision {

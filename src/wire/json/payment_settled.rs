@@ -11,7 +11,12 @@ use crate::{
     wire::{ErrorCode, chain::Chain},
 };
 
-use super::{Money, Object, Refusal, payment::is_base58, payment_decision::currency, refusal::RefusalDetail};
+use super::{
+    Money, Object, Refusal,
+    payment::is_base58,
+    payment_decision::currency,
+    refusal::{RefusalBody, RefusalDetail},
+};
 
 const HASH_EXPECTED: &str = "`0x` and 64 hexadecimal digits, or 64 to 88 letters and digits in base58";
 /// What a card's status says when it was charged, and when it was not.
@@ -33,7 +38,10 @@ pub struct ConfirmBody {
 #[expect(dead_code, reason = "describes what `ConfirmBody::read` accepts")]
 pub struct ConfirmRequest {
     /// The transaction: an EVM hash or a signature in base58. Also `transactionHash`.
-    #[schema(pattern = "^(0x[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{64,88})$")]
+    #[schema(
+        pattern = "^(0x[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{64,88})$",
+        example = "0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060"
+    )]
     tx_hash: String,
     /// The token of the approval.
     approval_token: String,
@@ -195,6 +203,16 @@ pub struct LateBody {
     overage: Money,
 }
 
+/// What a confirmation is refused with.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum ConfirmRefused {
+    /// It came too late, and is booked all the same.
+    Late(LateBody),
+    /// The request was not carried out.
+    Refused(RefusalBody<'static>),
+}
+
 impl LateBody {
     /// What was booked for `id`, whose hold had ended as `over`.
     #[must_use]
@@ -232,6 +250,16 @@ pub struct NotChargedBody {
     status: &'static str,
     /// What is free again.
     released: Money,
+}
+
+/// What the confirmation of a card payment is answered with.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum CardConfirmed {
+    /// It is booked.
+    Settled(SettledBody),
+    /// It is released.
+    NotCharged(NotChargedBody),
 }
 
 impl NotChargedBody {
