@@ -18,8 +18,8 @@ use crate::{
     wire::{
         Handle, Identified, Operation, Reply, Request, Welcome,
         reply::{
-            ApprovalRequired, Approved, Authorization, Budget as BudgetReply, Captured, Denied, Increased, Recorded,
-            Service, SessionClosed,
+            ApprovalRequired, Approved, Authorization, Budget as BudgetReply, BudgetRequest, Captured, Denied,
+            Increased, Recorded, Service, SessionClosed,
         },
         request::{Authorize, Budget, Capture, CloseSession, Extend, Increment, Record, Refund},
     },
@@ -272,6 +272,17 @@ impl Client {
     pub async fn services(&self, agent: Handle, protocol: Protocol) -> Result<Vec<Service>, ClientError> {
         match self.operate(agent, Operation::Services(protocol)).await? {
             Reply::Services(services) => Ok(services),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Looks at the budget that was approved for the agent, if one is in force.
+    ///
+    /// # Errors
+    /// [`ClientError`], as for every request.
+    pub async fn budget_in_force(&self, agent: Handle) -> Result<Option<Box<BudgetRequest>>, ClientError> {
+        match self.operate(agent, Operation::BudgetInForce).await? {
+            Reply::BudgetInForce(budget) => Ok(budget),
             other => Err(unexpected(other)),
         }
     }

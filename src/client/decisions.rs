@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{ConnectError, Connection, ReplyReader, StreamError};
+use super::{ConnectError, Connection, ReplyReader};
 use crate::wire::{Reply, reply::ApprovalDecided};
 
 /// The decisions about payments of the agents that a credential acts for, from the connection on.
@@ -38,7 +38,7 @@ impl Decisions {
                 None => self.reader.insert(self.connection.pushed().await?),
             };
             let mut replies = Vec::new();
-            reader.read(|item| replies.push(Reply::decode(item))).await.map_err(StreamError::from)?;
+            reader.read(|item| replies.push(Reply::decode(item))).await?;
             for reply in replies {
                 // A newer gateway may tell more.
                 if let Ok(Reply::ApprovalDecided(decided)) = reply {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::Answer,
     kernel::{
-        Amount, ApprovalRequestId, AuthorizationId, Duration, Outcome, Protocol, Timestamp,
+        Amount, ApprovalRequestId, AuthorizationId, BudgetRequestId, Duration, Outcome, Protocol, Timestamp,
         outcome::{self, Approval, Booking, HoldStatus, View},
     },
 };
@@ -56,6 +56,8 @@ pub enum Reply {
     ApprovalRequired(Box<ApprovalRequired>),
     /// People have decided about a payment. Answers no request.
     ApprovalDecided(ApprovalDecided),
+    /// The budget that was approved for the agent and limits it now, if there is one.
+    BudgetInForce(Option<Box<BudgetRequest>>),
 }
 
 /// Why nothing was done.
@@ -142,6 +144,39 @@ pub struct ApprovalRequired {
     pub policy_revision: u32,
     /// Whether it waited before.
     pub repeated: bool,
+}
+
+/// A budget that was approved for an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BudgetRequest {
+    /// Its id.
+    pub id: BudgetRequestId,
+    /// Whether all of it is spent: it lets nothing pass until it ends.
+    pub exhausted: bool,
+    /// What was asked for.
+    pub requested: Amount,
+    /// What was approved.
+    pub approved: Amount,
+    /// What was paid of it.
+    pub spent: Amount,
+    /// What is held of it.
+    pub held: Amount,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl From<&outcome::BudgetRequestView> for BudgetRequest {
+    fn from(view: &outcome::BudgetRequestView) -> BudgetRequest {
+        BudgetRequest {
+            id: view.id,
+            exhausted: view.status == outcome::BudgetStatus::Exhausted,
+            requested: view.requested,
+            approved: view.approved.unwrap_or_default(),
+            spent: view.spent,
+            held: view.held,
+            expires_at: view.expires_at,
+        }
+    }
 }
 
 /// People have decided about a payment, or have not in time.
@@ -321,6 +356,7 @@ mod kind {
     pub(super) const CAPTURE_RESULTS: u8 = 143;
     pub(super) const APPROVAL_REQUIRED: u8 = 144;
     pub(super) const APPROVAL_DECIDED: u8 = 145;
+    pub(super) const BUDGET_IN_FORCE: u8 = 146;
 }
 
 /// Why an item is not a reply.
@@ -372,6 +408,7 @@ impl Reply {
             kind::CAPTURE_RESULTS => often(body, Reply::CaptureResults),
             kind::APPROVAL_REQUIRED => read(body, Reply::ApprovalRequired),
             kind::APPROVAL_DECIDED => read(body, Reply::ApprovalDecided),
+            kind::BUDGET_IN_FORCE => read(body, Reply::BudgetInForce),
             unknown => Err(NotAReply::UnknownKind(unknown)),
         }
     }
@@ -398,6 +435,7 @@ impl Reply {
             Reply::CaptureResults(_) => kind::CAPTURE_RESULTS,
             Reply::ApprovalRequired(_) => kind::APPROVAL_REQUIRED,
             Reply::ApprovalDecided(_) => kind::APPROVAL_DECIDED,
+            Reply::BudgetInForce(_) => kind::BUDGET_IN_FORCE,
         }
     }
 
@@ -420,6 +458,7 @@ impl Reply {
             Reply::CaptureResults(results) => results.put(bytes),
             Reply::ApprovalRequired(message) => codec::encode(message, bytes),
             Reply::ApprovalDecided(message) => codec::encode(message, bytes),
+            Reply::BudgetInForce(budget) => codec::encode(budget, bytes),
         }
     }
 
@@ -511,6 +550,9 @@ impl From<View> for Reply {
         match view {
             View::Authorization(view) => Reply::Authorization(Box::new(Authorization::from(*view))),
             View::Budget(view) => Reply::Budget(Box::new(Budget::from(*view))),
+            View::BudgetInForce(budget) => {
+                Reply::BudgetInForce(budget.map(|view| Box::new(BudgetRequest::from(&*view))))
+            }
             View::Services(services) => Reply::Services(services.into_iter().map(Service::from).collect()),
             View::Agent(_)
             | View::Wallets(_)
@@ -522,7 +564,6 @@ impl From<View> for Reply {
             | View::Simulation(_)
             | View::BudgetRequests(_)
             | View::ApprovalRequests(_)
-            | View::BudgetInForce(_)
             | View::Alert(_)
             | View::Alerts(_)
             | View::Shard(_) => Reply::from(&foreign()),

@@ -53,6 +53,8 @@ pub enum Operation<'a> {
     Budget(Budget<'a>),
     /// Look at what was spent at each service of a rail.
     Services(Protocol),
+    /// The budget request in force.
+    BudgetInForce,
 }
 
 /// Asks for a hold of `amount` for one payment, or for the deposit of a session.
@@ -208,6 +210,7 @@ mod kind {
     pub(super) const BUDGET: u8 = 12;
     pub(super) const SERVICES: u8 = 13;
     pub(super) const CAPTURES: u8 = 14;
+    pub(super) const BUDGET_IN_FORCE: u8 = 15;
 }
 
 /// Why an item is not a request.
@@ -270,6 +273,7 @@ impl<'a> Request<'a> {
             kind::AUTHORIZATION => about(body, Operation::Authorization),
             kind::BUDGET => about(body, Operation::Budget),
             kind::SERVICES => about(body, Operation::Services),
+            kind::BUDGET_IN_FORCE => about(body, |()| Operation::BudgetInForce),
             kind::CAPTURES => match captures_in(body) {
                 too_many if too_many > CAPTURES_MAX as u64 => Err(NotARequest::TooManyCaptures(too_many)),
                 _ => hot::decode(body).map(Request::Captures).map_err(NotARequest::from),
@@ -339,6 +343,7 @@ impl<'a> Operation<'a> {
             Operation::Authorization(_) => kind::AUTHORIZATION,
             Operation::Budget(_) => kind::BUDGET,
             Operation::Services(_) => kind::SERVICES,
+            Operation::BudgetInForce => kind::BUDGET_IN_FORCE,
         }
     }
 
@@ -354,6 +359,7 @@ impl<'a> Operation<'a> {
             Operation::CloseSession(message) => codec::encode(message, bytes),
             Operation::Budget(message) => codec::encode(message, bytes),
             Operation::Services(protocol) => codec::encode(protocol, bytes),
+            Operation::BudgetInForce => {}
         }
     }
 
@@ -372,7 +378,8 @@ impl<'a> Operation<'a> {
             | Operation::CloseSession(_)
             | Operation::Authorization(_)
             | Operation::Budget(_)
-            | Operation::Services(_) => true,
+            | Operation::Services(_)
+            | Operation::BudgetInForce => true,
         }
     }
 
@@ -408,6 +415,7 @@ impl<'a> Operation<'a> {
                 kernel::Request::Read(Query::Budget(index, protocol, session))
             }
             Operation::Services(protocol) => kernel::Request::Read(Query::Services(index, protocol)),
+            Operation::BudgetInForce => kernel::Request::Read(Query::BudgetInForce(index)),
         })
     }
 }

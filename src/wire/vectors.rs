@@ -10,16 +10,16 @@ use super::{
     greeting::{Address, Handle, Hello, Identified, Limits, Welcome, write_error},
     limits::FRAME_BYTES_MAX,
     reply::{
-        ApprovalDecided, ApprovalRequired, Approved, Authorization, Budget as BudgetReply, CaptureResult, Captured,
-        Denied, ErrorReply, Increased, Limit, Measure, Recorded, Refused, Reply, Service, Session, SessionClosed,
-        Violation,
+        ApprovalDecided, ApprovalRequired, Approved, Authorization, Budget as BudgetReply, BudgetRequest,
+        CaptureResult, Captured, Denied, ErrorReply, Increased, Limit, Measure, Recorded, Refused, Reply, Service,
+        Session, SessionClosed, Violation,
     },
     request::{Authorize, Budget, Capture, CloseSession, Extend, Increment, Operation, Record, Refund, Request},
     *,
 };
 use crate::kernel::{
-    AgentId, AgentIndex, Amount, ApprovalRequestId, AuthorizationId, Duration, OperationId, Protocol, ShardId,
-    Timestamp,
+    AgentId, AgentIndex, Amount, ApprovalRequestId, AuthorizationId, BudgetRequestId, Duration, OperationId, Protocol,
+    ShardId, Timestamp,
     outcome::{Booking, HoldStatus},
     request::Intent,
 };
@@ -94,6 +94,7 @@ fn requests() -> Vec<(&'static str, u64, Request<'static>)> {
         ("authorization", 15, about(Operation::Authorization(HOLD))),
         ("budget", 16, about(Operation::Budget(Budget { protocol: Protocol::Mpp, session: "" }))),
         ("services", 17, about(Operation::Services(Protocol::Payment))),
+        ("budget in force", 19, about(Operation::BudgetInForce)),
         ("captures", 18, Request::Captures(captures)),
     ]
 }
@@ -109,6 +110,15 @@ fn replies() -> Vec<(&'static str, u64, Reply)> {
         session: 2,
         policy_revision: 4,
         repeated: false,
+    };
+    let budget_request = BudgetRequest {
+        id: BudgetRequestId(0x0c),
+        exhausted: false,
+        requested: Amount::from_units(5),
+        approved: Amount::from_units(4),
+        spent: Amount::from_units(1),
+        held: Amount::from_units(2),
+        expires_at: MOMENT,
     };
     let decided =
         ApprovalDecided { agent: HANDLE, id: HOLD, request: ApprovalRequestId(0x0b), expires_at: Some(MOMENT) };
@@ -207,6 +217,7 @@ fn replies() -> Vec<(&'static str, u64, Reply)> {
         ("capture results", 18, Reply::CaptureResults(results)),
         ("approval required", 7, Reply::ApprovalRequired(Box::new(waiting))),
         ("approval decided", 0, Reply::ApprovalDecided(decided)),
+        ("budget in force view", 19, Reply::BudgetInForce(Some(Box::new(budget_request)))),
     ]
 }
 
@@ -347,7 +358,7 @@ fn a_body_that_is_cut_or_goes_on_is_refused() {
 
 #[test]
 fn an_unknown_kind_is_named() {
-    for kind in [0, 15, 127, 128, 255] {
+    for kind in [0, 16, 127, 128, 255] {
         let refusal = Refusal::from(&Request::decode(Item { tag: 0, kind, body: &[] }).unwrap_err());
         assert_eq!(refusal.code, ErrorCode::UnknownMessage);
         assert!(refusal.message.contains(&kind.to_string()), "{refusal}");

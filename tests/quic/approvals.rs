@@ -6,9 +6,9 @@ use holdfast::{
     client::{Client, Decision, Decisions, new_authorization_id},
     engine::AgentHandle,
     kernel::{
-        AgentId, AuthorizationId, KeyId, Outcome, PolicyId, Request,
+        AgentId, AuthorizationId, BudgetRequestId, KeyId, Outcome, PolicyId, Request,
         policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
-        request::DecideApproval,
+        request::{BudgetVerdict, DecideApproval, DecideBudget, RequestBudget},
     },
     wire::{Handle, request::Authorize},
 };
@@ -110,5 +110,29 @@ fn what_waits_is_there_after_a_restart_and_still_pushed() {
         assert!(waits(&client, client.agent().unwrap(), id).await);
         decide(&gateway, 3, id, true);
         assert_eq!(next(&mut decisions).await, (id, true));
+    });
+}
+
+#[test]
+fn the_budget_in_force_is_shown() {
+    run(async || {
+        let gateway = Gateway::start();
+        let client = Client::connect(gateway.options(&gateway.agent_key(4))).await.unwrap();
+        let agent = client.agent().unwrap();
+        assert_eq!(client.budget_in_force(agent).await.unwrap(), None);
+        let AgentHandle { shard, index } = gateway.engine.agent(AgentId(4)).unwrap();
+        let id = BudgetRequestId(1);
+        let asked = RequestBudget { id, amount: cents(500), purpose: "research", category: "", metadata: "" };
+        gateway.engine.call(shard, &Request::RequestBudget(index, asked)).unwrap();
+        let verdict = BudgetVerdict::Approve { amount: Some(cents(100)), lasts: None };
+        gateway.engine.call(shard, &Request::DecideBudget(index, DecideBudget { id, verdict, comment: "" })).unwrap();
+        assert!(matches!(
+            client.authorize(agent, &large(new_authorization_id())).await.unwrap(),
+            Decision::Approved(_)
+        ));
+        let budget = client.budget_in_force(agent).await.unwrap().unwrap();
+        assert_eq!((budget.id, budget.requested, budget.approved), (id, cents(500), cents(100)));
+        assert_eq!((budget.spent, budget.held, budget.exhausted), (cents(0), cents(60), false));
+        assert!(matches!(client.authorize(agent, &large(new_authorization_id())).await.unwrap(), Decision::Denied(_)));
     });
 }

@@ -192,6 +192,9 @@ pub(super) fn answer(reply: &Reply) -> Answer<'_> {
         | Reply::Authorization(_)
         | Reply::Budget(_)
         | Reply::CaptureResults(_)
+        | Reply::ApprovalRequired(_)
+        | Reply::ApprovalDecided(_)
+        | Reply::BudgetInForce(_)
         | Reply::Services(_)
         | Reply::Pong(_) => Answer::Unclear { code: UNEXPECTED },
     }
