@@ -7,15 +7,20 @@ use holdfast::testing::{Mistake, Mood, Tally, run};
 
 /// Histories are short, since the model reads all of one at every question.
 const TURNS: u64 = 400;
-/// A seed to run alone: `MODEL_SEED=7 cargo test --features testing --test model`.
+/// A seed to run alone, or some in a row: `MODEL_SEED=7` or `MODEL_SEED=450..1500 cargo test --features testing --test model`.
 const SEED_VARIABLE: &str = "MODEL_SEED";
 
-/// Runs the seeds, or the one that was asked for.
+/// Runs the seeds, or those that were asked for.
 fn compare(seeds: Range<u64>, mood: Mood) -> Tally {
-    let asked = std::env::var(SEED_VARIABLE).ok().and_then(|seed| seed.parse().ok());
-    let seeds = asked.map_or(seeds, |seed: u64| seed..seed + 1);
+    let seeds = std::env::var(SEED_VARIABLE).map_or(seeds, |asked| read_seeds(&asked).expect("a seed, or `450..1500`"));
     let tally = |seed| run(seed, mood, TURNS, Mistake::None).unwrap_or_else(|mismatch| panic!("{mismatch}"));
     seeds.map(tally).fold(Tally::default(), Tally::and)
+}
+
+fn read_seeds(asked: &str) -> Option<Range<u64>> {
+    let (first, end) = asked.split_once("..").map_or((asked, None), |(first, end)| (first, Some(end)));
+    let first = first.parse().ok()?;
+    Some(first..end.map_or(Some(first + 1), |end| end.parse().ok())?)
 }
 
 /// Enough seeds that all parts together are more than 200,000 turns.

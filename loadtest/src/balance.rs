@@ -53,7 +53,7 @@ fn unknown(budget: &Budget) -> Amount {
     let daily = budget.limits.iter().find(|limit| limit.code == "DAILY_LIMIT");
     match daily.map(|limit| limit.used) {
         Some(Measure::Money(counted)) => counted.saturating_sub(budget.used[0]),
-        Some(Measure::None | Measure::Count(_) | Measure::Time(_)) | None => Amount::ZERO,
+        Some(Measure::None | Measure::Count(_) | Measure::Time(_) | Measure::Score(_)) | None => Amount::ZERO,
     }
 }
 
@@ -63,7 +63,7 @@ fn is_exceeded(limit: &Limit, unknown: Amount) -> bool {
         (Measure::Money(used), Measure::Money(cap)) => used.saturating_sub(unknown) > cap,
         (Measure::Count(used), Measure::Count(cap)) => used > cap,
         (Measure::Time(used), Measure::Time(cap)) => used > cap,
-        (Measure::None | Measure::Money(_) | Measure::Count(_) | Measure::Time(_), _) => false,
+        (Measure::None | Measure::Money(_) | Measure::Count(_) | Measure::Time(_) | Measure::Score(_), _) => false,
     }
 }
 

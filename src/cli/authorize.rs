@@ -193,5 +193,6 @@ fn measure(measure: Measure) -> Value {
         Measure::Money(amount) => amount.to_string().into(),
         Measure::Count(count) => count.into(),
         Measure::Time(duration) => duration.as_secs().into(),
+        Measure::Score(score) => Amount::from_micros(u64::from(score) * 10_000).to_string().into(),
     }
 }

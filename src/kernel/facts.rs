@@ -1,7 +1,7 @@
 //! What the asker knows about a payment beyond amount and payee. The gateway cannot find these things out; a rule that needs one which is
 //! absent denies and says which.
 
-use bincode::{BorrowDecode, Encode};
+use bincode::{BorrowDecode, Decode, Encode};
 
 use super::{Amount, Duration, Failure, Name, Timestamp};
 
@@ -65,6 +65,62 @@ pub struct Split<'a> {
     pub recipient: &'a str,
     /// How much of the whole amount.
     pub amount: Amount,
+}
+
+/// A fact that rules may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Fact {
+    /// See [`Facts::category`].
+    Category,
+    /// See [`Facts::country`].
+    Country,
+    /// See [`Facts::trust_score`].
+    TrustScore,
+    /// See [`Facts::fairscale_score`].
+    FairscaleScore,
+    /// See [`Facts::counterparty_status`].
+    CounterpartyStatus,
+    /// See [`Facts::contract`].
+    Contract,
+    /// See [`Facts::contract_protocol`].
+    ContractProtocol,
+    /// See [`Facts::method`].
+    Method,
+    /// See [`Facts::session_intent`].
+    SessionIntent,
+    /// See [`Facts::merchant_category_code`].
+    MerchantCategoryCode,
+    /// See [`Facts::merchant`].
+    Merchant,
+    /// See [`Facts::merchant_id`].
+    MerchantId,
+    /// The paid service.
+    Service,
+    /// The date, beyond what calendars know.
+    Date,
+}
+
+impl Fact {
+    /// The field that tells it, in the words of the API.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Fact::Category => "category",
+            Fact::Country => "country",
+            Fact::TrustScore => "trustScore",
+            Fact::FairscaleScore => "fairscaleScore",
+            Fact::CounterpartyStatus => "counterpartyStatus",
+            Fact::Contract => "targetContractAddress",
+            Fact::ContractProtocol => "contractProtocol",
+            Fact::Method => "method",
+            Fact::SessionIntent => "sessionIntent",
+            Fact::MerchantCategoryCode => "merchantCategory",
+            Fact::Merchant => "merchantName",
+            Fact::MerchantId => "merchantId",
+            Fact::Service => "serviceDomain",
+            Fact::Date => "date",
+        }
+    }
 }
 
 const TEXT_EXPECTED: &str = "at most 256 bytes without control characters";

@@ -7,6 +7,7 @@
 mod actor;
 pub mod amount;
 pub mod anomaly;
+pub mod counterparty;
 pub mod event;
 pub mod facts;
 mod former;
@@ -28,7 +29,7 @@ pub mod zone;
 pub use actor::{Actor, ActorKind};
 pub use amount::{Amount, AmountError};
 pub use event::Event;
-pub use facts::Facts;
+pub use facts::{Fact, Facts};
 pub use former::Former;
 pub use id::{
     AgentId, AgentIndex, AlertId, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, NameId, OperationId,

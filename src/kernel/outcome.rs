@@ -4,7 +4,7 @@ use bincode::{Decode, Encode};
 use thiserror::Error;
 
 use super::{
-    Amount, Duration, Protocol, Timestamp,
+    Amount, Duration, Fact, Protocol, Timestamp,
     anomaly::{Alert, Watching},
     id::{AgentId, AgentIndex, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, OperationId, SessionNumber},
     policy::{PolicyError, PolicySource, RuleKind},
@@ -150,6 +150,10 @@ pub enum Measure {
     Count(u64),
     /// A length of time.
     Time(Duration),
+    /// A score, from 0 to [`SCORE_MAX`](super::facts::SCORE_MAX).
+    Score(u32),
+    /// This fact would have to be known.
+    Missing(Fact),
     /// The limit is a list or a state, not a number.
     None,
 }

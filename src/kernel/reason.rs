@@ -31,10 +31,14 @@ pub enum Reason {
     Balance,
     /// The budget that was approved for its agent.
     BudgetRequest,
+    /// Times at which payments are made.
+    Time,
+    /// What it is for, and by which means it is made.
+    DetailsAllowed,
 }
 
 /// All reasons, in the order of their bits.
-const ALL: [Reason; 12] = [
+const ALL: [Reason; 14] = [
     Reason::PaymentCap,
     Reason::RecipientAllowed,
     Reason::ServiceAllowed,
@@ -47,6 +51,8 @@ const ALL: [Reason; 12] = [
     Reason::WalletLimits,
     Reason::Balance,
     Reason::BudgetRequest,
+    Reason::Time,
+    Reason::DetailsAllowed,
 ];
 
 /// A hold keeps them in sixteen bits.
@@ -98,6 +104,8 @@ impl Reason {
             Reason::WalletLimits => "Within wallet limits".to_owned(),
             Reason::Balance => "Wallet balance sufficient".to_owned(),
             Reason::BudgetRequest => "Within the approved budget request".to_owned(),
+            Reason::Time => "Within allowed times".to_owned(),
+            Reason::DetailsAllowed => "Payment details allowed".to_owned(),
         }
     }
 }

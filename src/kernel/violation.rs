@@ -1,6 +1,7 @@
 //! A violation in words: the stable code that programs read, and the sentence that people read.
 
 use super::{
+    Amount,
     outcome::{AgentStatusCode, Measure, Violation, ViolationKind},
     policy::RuleKind,
 };
@@ -62,9 +63,18 @@ impl Violation {
             (Measure::Time(limit), Measure::Time(current)) => {
                 format!("{what}: {} s > {} s", current.as_secs(), limit.as_secs())
             }
+            (Measure::Score(limit), Measure::Score(current)) => {
+                format!("{what}: {} < {}", percent(current), percent(limit))
+            }
+            (_, Measure::Missing(fact)) => format!("{what}: it is not known; send `{}`", fact.field()),
             _ => what.to_owned(),
         }
     }
+}
+
+/// A score of 100.
+fn percent(score: u32) -> Amount {
+    Amount::from_micros(u64::from(score) * 10_000)
 }
 
 fn rule(kind: RuleKind) -> &'static str {

@@ -53,6 +53,12 @@ impl Zone {
         TimeZone::get(name).ok().map(Zone)
     }
 
+    /// The zone without offset.
+    #[must_use]
+    pub fn utc() -> Zone {
+        Zone(TimeZone::UTC)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -104,6 +104,8 @@ pub enum Measure {
     Count(u64),
     /// A length of time.
     Time(Duration),
+    /// A score, from 0 to 10 000 for 100 of 100.
+    Score(u32),
 }
 
 /// The money is held; the caller may pay.
@@ -631,7 +633,8 @@ impl From<outcome::Measure> for Measure {
             outcome::Measure::Money(amount) => Measure::Money(amount),
             outcome::Measure::Count(count) => Measure::Count(count),
             outcome::Measure::Time(duration) => Measure::Time(duration),
-            outcome::Measure::None => Measure::None,
+            outcome::Measure::Score(score) => Measure::Score(score),
+            outcome::Measure::None | outcome::Measure::Missing(_) => Measure::None,
         }
     }
 }

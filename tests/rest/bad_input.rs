@@ -102,7 +102,7 @@ async fn policies_that_mean_nothing_are_refused_and_not_kept() {
     let gateway = Gateway::new();
     for (rule, field) in [
         (r#"{"ruleType":"MAX_AMMOUNT","operator":"LTE","value":"1"}"#, "rules[0].ruleType"),
-        (r#"{"ruleType":"TRUST_SCORE","operator":"GTE","value":"70"}"#, "rules[0].ruleType"),
+        (r#"{"ruleType":"TRUST_SCORE","operator":"GTE","value":"170"}"#, "rules[0].value"),
         (r#"{"ruleType":"MAX_AMOUNT","operator":"BETWEEN","value":"1"}"#, "rules[0].operator"),
         (r#"{"ruleType":"MAX_AMOUNT","operator":"LTE","value":"lots"}"#, "rules[0].value"),
         (r#"{"ruleType":"MAX_AMOUNT","operator":"LTE","value":"1","action":"MAYBE"}"#, "rules[0].action"),

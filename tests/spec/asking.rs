@@ -1,20 +1,7 @@
 //! Rules whose breach is for a human to decide: what is asked, and when nobody is.
 
 use crate::shard::*;
-use holdfast::kernel::{
-    outcome::ViolationKind,
-    policy::{PolicySource, RuleKind, RuleSource},
-};
-
-fn shard(rules: &[(&str, &str, &str, &str)]) -> Shard {
-    let mut options = options(&[]);
-    let rule = |(rule_type, operator, value, action): &(&str, &str, &str, &str)| {
-        let [rule_type, operator, value, action] = [rule_type, operator, value, action].map(|text| (*text).to_owned());
-        RuleSource { rule_type, operator, value, action }
-    };
-    options.default_policy = PolicySource { rules: rules.iter().map(rule).collect(), ..policy(&[]) };
-    Shard::with(options)
-}
+use holdfast::kernel::{outcome::ViolationKind, policy::RuleKind};
 
 #[test]
 fn what_equals_the_threshold_needs_nobody() {
@@ -26,7 +13,7 @@ fn what_equals_the_threshold_needs_nobody() {
         ("DAILY_LIMIT", "LTE", "0.000050", RuleKind::DailyLimit),
     ] {
         for payment in [x402, plain, |id, amount| mpp(id, amount, ""), |id, amount| deposit(id, amount, "")] {
-            let mut shard = shard(&[(rule_type, operator, value, "REQUIRE_APPROVAL")]);
+            let mut shard = Shard::under(&[(rule_type, operator, value, "REQUIRE_APPROVAL")]);
             assert_eq!(kinds(&shard.authorize(payment(1, 51))), [ViolationKind::Rule(kind)], "{rule_type}");
             assert_eq!(shard.balance(), [51; 4], "the money is held while people decide");
             shard.void(1).unwrap();
@@ -37,7 +24,7 @@ fn what_equals_the_threshold_needs_nobody() {
 
 #[test]
 fn denials_win_over_approvals() {
-    let mut shard = shard(&[
+    let mut shard = Shard::under(&[
         ("MAX_AMOUNT", "LTE", "0.000010", "REQUIRE_APPROVAL"),
         ("REQUIRE_APPROVAL_ABOVE", "GT", "0.000020", "REQUIRE_APPROVAL"),
         ("MAX_AMOUNT", "LTE", "0.000030", "DENY"),
@@ -53,8 +40,10 @@ fn denials_win_over_approvals() {
 
 #[test]
 fn what_is_left_is_what_passes_without_a_human() {
-    let mut shard =
-        shard(&[("DAILY_LIMIT", "LTE", "0.000100", "ALLOW"), ("WEEKLY_LIMIT", "LTE", "0.000060", "REQUIRE_APPROVAL")]);
+    let mut shard = Shard::under(&[
+        ("DAILY_LIMIT", "LTE", "0.000100", "ALLOW"),
+        ("WEEKLY_LIMIT", "LTE", "0.000060", "REQUIRE_APPROVAL"),
+    ]);
     let Ok(holdfast::kernel::Outcome::Approved(approval)) = shard.authorize(plain(1, 50)) else {
         panic!("not approved")
     };

@@ -1,8 +1,8 @@
 //! A shard to ask: one agent, amounts in micro-units, time in seconds of one day.
 
 use holdfast::kernel::{
-    AgentId, AgentIndex, Amount, AuthorizationId, Duration, Event, Failure, OperationId, Options, Outcome, PolicyId,
-    Protocol, Request, State, Timestamp,
+    AgentId, AgentIndex, Amount, AuthorizationId, Duration, Event, Facts, Failure, OperationId, Options, Outcome,
+    PolicyId, Protocol, Request, State, Timestamp,
     outcome::{AgentView, AuthorizationView, BudgetView, Measure, ServiceView, View, Violation, ViolationKind},
     policy::{PolicyScope, PolicySource, RuleSource},
     request::{
@@ -74,9 +74,29 @@ impl Shard {
         Shard::with(options(rules))
     }
 
+    /// The same under rules of type, operator, value and action.
+    pub(crate) fn under(rules: &[(&str, &str, &str, &str)]) -> Shard {
+        Shard::under_at(rules, Timestamp::from_micros(NOON * 1_000_000))
+    }
+
+    /// The same at another moment.
+    pub(crate) fn under_at(rules: &[(&str, &str, &str, &str)], now: Timestamp) -> Shard {
+        let mut options = options(&[]);
+        let rule = |(rule_type, operator, value, action): &(&str, &str, &str, &str)| {
+            let [rule_type, operator, value, action] =
+                [rule_type, operator, value, action].map(|text| (*text).to_owned());
+            RuleSource { rule_type, operator, value, action }
+        };
+        options.default_policy = PolicySource { rules: rules.iter().map(rule).collect(), ..policy(&[]) };
+        Shard::at(options, now)
+    }
+
     pub(crate) fn with(options: Options) -> Shard {
-        let mut shard =
-            Shard { state: State::new(options), now: Timestamp::from_micros(NOON * 1_000_000), operations: 0 };
+        Shard::at(options, Timestamp::from_micros(NOON * 1_000_000))
+    }
+
+    fn at(options: Options, now: Timestamp) -> Shard {
+        let mut shard = Shard { state: State::new(options), now, operations: 0 };
         shard.apply(&[Event::Started { incarnation: 1 }]);
         shard.create(1, AgentStatus::Active);
         shard
@@ -245,6 +265,22 @@ pub(crate) fn deposit(hold: u128, amount: u64, session: &'static str) -> Authori
 /// A payment of no particular rail, outside any service.
 pub(crate) fn plain(hold: u128, amount: u64) -> Authorize<'static> {
     Authorize { protocol: Protocol::Payment, service: "", ..x402(hold, amount) }
+}
+
+/// A card payment.
+pub(crate) fn card(hold: u128, amount: u64) -> Authorize<'static> {
+    Authorize { protocol: Protocol::Card, recipient: "acme", service: "", ..x402(hold, amount) }
+}
+
+/// The payment of which this is known.
+pub(crate) fn with(authorize: Authorize<'static>, facts: Facts<'static>) -> Authorize<'static> {
+    Authorize { facts: Some(Box::new(facts)), ..authorize }
+}
+
+/// A moment such as `2026-03-29T00:59:59.999999Z`.
+pub(crate) fn moment(text: &str) -> Timestamp {
+    let moment: jiff::Timestamp = text.parse().expect("a moment");
+    Timestamp::from_micros(moment.as_microsecond().try_into().expect("after the epoch"))
 }
 
 /// A report of an x402 payment.

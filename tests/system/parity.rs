@@ -362,6 +362,7 @@ fn measured(measure: Measure) -> String {
         Measure::Money(amount) => Some(amount),
         Measure::Count(count) => Some(Amount::from_units(count.try_into().unwrap())),
         Measure::Time(time) => Some(Amount::from_units(time.as_secs().try_into().unwrap())),
+        Measure::Score(score) => Some(Amount::from_micros(u64::from(score) * 10_000)),
     })
 }
 

@@ -7,11 +7,12 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::{
     approval,
     join::Join,
-    limits::{self, Payment, Verdict},
+    limits::{self, Party, Payment, Verdict},
 };
 use crate::kernel::{
     AgentIndex, Amount, Duration, Event, Failure, Name, NameId, Outcome, Protocol, SessionNumber, Timestamp,
     event::{Approved, Denied, SessionKind, SessionOpened},
+    facts::Split,
     outcome::{Approval, Denial},
     policy::Program,
     request::{Authorize, Intent},
@@ -90,6 +91,10 @@ impl State {
             wallet,
             wallet_named: !asked.wallet.is_empty(),
             enlarges: false,
+            judged: false,
+            facts: asked.facts.as_deref(),
+            entry: None,
+            others: others(asked)?,
         };
         let verdict = limits::check(agent, program, &self.options, &payment, now);
         let shadows = |events: &mut Vec<Event>| {
@@ -416,6 +421,18 @@ impl Payee<'_> {
             service_id: service,
         }
     }
+}
+
+/// Who else gets a part of the payment.
+fn others<'a>(asked: &'a Authorize<'_>) -> Result<Vec<Party<'a>>, Failure> {
+    let splits = asked.facts.iter().flat_map(|facts| &facts.splits);
+    let party = |split: &'a Split<'_>| {
+        let name = Name::recipient(split.recipient);
+        let expected = "recipients with names of 1 to 256 bytes without white space or control characters";
+        let name = name.map_err(|_| Failure::Invalid { field: "splits", expected })?;
+        Ok(Party { name, entry: None })
+    };
+    splits.map(party).collect()
 }
 
 fn asked_duration(asked: &Authorize<'_>) -> Option<Duration> {

@@ -65,6 +65,10 @@ impl State {
             wallet: hold.wallet.map(usize::from),
             wallet_named: false,
             enlarges: true,
+            judged: hold.policy_revision() == self.catalogue.revision(),
+            facts: None,
+            entry: None,
+            others: Vec::new(),
         };
         let verdict = limits::check(agent, self.program(agent), &self.options, &payment, now);
         if let Some(first) = verdict.first_refusal() {

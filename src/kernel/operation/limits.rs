@@ -1,10 +1,13 @@
 //! Which limits stand against a payment: all of them, in the order of [`ViolationKind`].
 
+use std::iter;
+
 use crate::kernel::{
-    Amount, Duration, Name, NameId, Protocol, Timestamp,
+    Amount, Duration, Facts, Name, NameId, Protocol, Timestamp,
+    counterparty::Counterparty,
     options::Options,
     outcome::{AgentStatusCode, BudgetStatus, Measure, Violation, ViolationKind},
-    policy::{ApprovalTerms, Program, Rule, ServiceWindow, SpendWindow},
+    policy::{ApprovalTerms, Circumstance, Judgement, Program, Rule, Scene, ServiceWindow, SpendWindow},
     reason::{Reason, Reasons},
     request::AgentStatus,
     state::{
@@ -40,6 +43,22 @@ pub(crate) struct Payment<'a> {
     pub(crate) wallet_named: bool,
     /// Whether it enlarges a hold, and so is no call of its own.
     pub(crate) enlarges: bool,
+    /// Whether it enlarges a hold whose facts the policies in force have judged.
+    pub(crate) judged: bool,
+    /// What the request says beside amount and payee.
+    pub(crate) facts: Option<&'a Facts<'a>>,
+    /// What the directory says of the recipient, where a rule may ask for it.
+    pub(crate) entry: Option<&'a Counterparty>,
+    /// Who else gets a part of it.
+    pub(crate) others: Vec<Party<'a>>,
+}
+
+/// One of those who get a part of a payment, beside the first.
+#[derive(Debug)]
+pub(crate) struct Party<'a> {
+    pub(crate) name: Name<'a>,
+    /// What the directory says of them, where a rule may ask for it.
+    pub(crate) entry: Option<&'a Counterparty>,
 }
 
 /// What the limits say.
@@ -114,6 +133,11 @@ fn ask_all(agent: &Agent, program: &Program, options: &Options, payment: &Paymen
 }
 
 impl Payment<'_> {
+    /// All who get a part of it.
+    fn recipients(&self) -> impl Iterator<Item = &Name<'_>> {
+        iter::once(self.recipient).chain(self.others.iter().map(|party| &party.name))
+    }
+
     /// Whether it draws from the deposit of an envelope.
     pub(crate) fn draws(&self) -> bool {
         self.join.session().is_some_and(|session| session.envelope().is_some())
@@ -122,6 +146,34 @@ impl Payment<'_> {
     /// Whether it is a payment of its own that no deposit covers.
     pub(crate) fn is_charge(&self) -> bool {
         !self.enlarges && !self.is_deposit() && !self.draws()
+    }
+
+    /// The payment as rules see it that look at nothing else.
+    pub(crate) fn scene(&self, now: Timestamp) -> Scene<'_> {
+        Scene {
+            protocol: self.protocol,
+            amount: self.whole,
+            is_deposit: self.is_deposit(),
+            is_judged: self.judged,
+            recipient: self.recipient,
+            service: self.service,
+            facts: self.facts,
+            is_first: true,
+            entry: self.entry,
+            now,
+        }
+    }
+
+    /// The same for each of those who get a part of it, the first one first.
+    fn scenes(&self, now: Timestamp) -> impl Iterator<Item = Scene<'_>> {
+        let first = self.scene(now);
+        let others = self.others.iter().map(move |party| Scene {
+            recipient: &party.name,
+            entry: party.entry,
+            is_first: false,
+            ..first
+        });
+        iter::once(first).chain(others)
     }
 
     fn is_deposit(&self) -> bool {
@@ -213,8 +265,13 @@ impl Check<'_> {
                     self.per_payment(kind, *cap, reason);
                 }
             }
-            Rule::AllowedCounterparties(set) => self.listed(kind, set.contains(payment.recipient), reason),
-            Rule::BlockedCounterparties(set) => self.listed(kind, !set.contains(payment.recipient), reason),
+            Rule::CardMaxAmount { cap } => self.per_payment(kind, *cap, reason),
+            Rule::AllowedCounterparties(set) => {
+                self.listed(kind, payment.recipients().all(|name| set.contains(name)), reason);
+            }
+            Rule::BlockedCounterparties(set) => {
+                self.listed(kind, !payment.recipients().any(|name| set.contains(name)), reason);
+            }
             Rule::AllowedServices { services, .. } => {
                 let known = payment.service.is_some_and(|service| services.contains(service));
                 self.listed(kind, known, reason);
@@ -222,6 +279,12 @@ impl Check<'_> {
             Rule::BlockedServices { services, .. } => {
                 let known = payment.service.is_some_and(|service| services.contains(service));
                 self.listed(kind, !known, reason);
+            }
+            Rule::Circumstance(circumstance) => self.circumstance(circumstance),
+            Rule::SessionDeposit { cap } => {
+                if payment.is_deposit() {
+                    self.per_payment(kind, *cap, reason);
+                }
             }
             Rule::SessionBudget { cap, .. } => self.session_budget(kind, *cap, reason),
             Rule::ConcurrentSessions { max } => self.concurrent_sessions(kind, *max, reason),
@@ -258,6 +321,20 @@ impl Check<'_> {
             question.add(asking, self.verdict.violations.drain(denied..));
         }
         (self.verdict.approvals, self.verdict.terms) = question.finish();
+    }
+
+    /// What stands against one of the recipients stands against the payment.
+    fn circumstance(&mut self, circumstance: &Circumstance) {
+        let payment = self.payment;
+        for scene in payment.scenes(self.now) {
+            match circumstance.judge(&scene) {
+                Judgement::Passes => self.passed(circumstance.reason()),
+                Judgement::Skips => return,
+                Judgement::Breaks { limit, current } => {
+                    return self.violate(ViolationKind::Rule(circumstance.kind), limit, current);
+                }
+            }
+        }
     }
 
     fn session_budget(&mut self, kind: ViolationKind, cap: Amount, reason: Reason) {

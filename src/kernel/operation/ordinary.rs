@@ -25,7 +25,7 @@ pub(crate) fn pass(
         return None;
     }
     let caps = program.caps(payment.protocol);
-    if !caps.admit(payment.amount, payment.recipient, payment.service) {
+    if !payment.others.is_empty() || !caps.admit(&payment.scene(now)) {
         return None;
     }
     let unknown = agent.unknown_amount();

@@ -233,6 +233,9 @@ impl State {
                     limits.push(LimitView { kind, limit: Measure::Count(u64::from(*max_count)), used });
                 }
                 Rule::ApprovalAbove { .. }
+                | Rule::CardMaxAmount { .. }
+                | Rule::Circumstance(_)
+                | Rule::SessionDeposit { .. }
                 | Rule::MaxAmount { .. }
                 | Rule::MaxPerRequest { .. }
                 | Rule::PriceCeiling { .. }

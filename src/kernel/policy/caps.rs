@@ -1,15 +1,16 @@
 //! The rules of a program drawn together for one rail: what an ordinary charge must stay within. One that does is known to at once;
 //! of any other, the rules are asked one by one, since all violations are told.
 
-use super::{NameSet, Rule, ServiceWindow, SpendWindow};
-use crate::kernel::{Amount, Name, Period, Protocol, reason::Reasons};
+use super::{Circumstance, Judgement, NameSet, Rule, RuleKind, Scene, ServiceSet, ServiceWindow, SpendWindow};
+use crate::kernel::{Amount, Period, Protocol, reason::Reasons};
 
 /// The tightest caps on charges over one rail that neither open nor draw from an envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caps {
     payment: Option<Amount>,
-    recipients: Box<[List]>,
-    services: Box<[List]>,
+    recipients: Box<[List<NameSet>]>,
+    services: Box<[List<ServiceSet>]>,
+    circumstances: Box<[Circumstance]>,
     /// On one session.
     pub session: Option<Amount>,
     /// On the calendar day, week and month.
@@ -26,8 +27,8 @@ pub struct Caps {
 
 /// Names of which one must be, or must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct List {
-    names: NameSet,
+struct List<Names> {
+    names: Names,
     allows: bool,
 }
 
@@ -37,22 +38,29 @@ impl Caps {
     pub fn new<'r>(rules: impl IntoIterator<Item = &'r Rule>, protocol: Protocol) -> Caps {
         let mut caps = Caps::default();
         let (mut recipients, mut services, mut calls) = (Vec::new(), Vec::new(), Vec::new());
+        let mut circumstances = Vec::new();
         for rule in rules.into_iter().filter(|rule| rule.applies().covers(protocol)) {
             let list = |names: &NameSet, allows| List { names: names.clone(), allows };
+            let services_of = |names: &ServiceSet, allows| List { names: names.clone(), allows };
             match rule {
                 Rule::MaxAmount { cap }
                 | Rule::MaxPerRequest { cap, .. }
                 | Rule::PriceCeiling { cap, .. }
+                | Rule::CardMaxAmount { cap }
                 | Rule::ApprovalAbove { cap } => {
                     tighten(&mut caps.payment, *cap);
                 }
                 Rule::AllowedCounterparties(names) => recipients.push(list(names, true)),
                 Rule::BlockedCounterparties(names) => recipients.push(list(names, false)),
-                Rule::AllowedServices { services: names, .. } => services.push(list(names, true)),
-                Rule::BlockedServices { services: names, .. } => services.push(list(names, false)),
+                Rule::AllowedServices { services: names, .. } => services.push(services_of(names, true)),
+                Rule::BlockedServices { services: names, .. } => services.push(services_of(names, false)),
                 Rule::SessionBudget { cap, .. } => tighten(&mut caps.session, *cap),
+                Rule::Circumstance(Circumstance { kind: RuleKind::MppBlockSessionIntent, .. }) => continue,
+                Rule::Circumstance(circumstance) => circumstances.push(circumstance.clone()),
                 // They look at deposits only.
-                Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => continue,
+                Rule::SessionDeposit { .. } | Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => {
+                    continue;
+                }
                 Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } => {
                     tighten(&mut caps.windows[place(*window)], *cap);
                 }
@@ -66,15 +74,23 @@ impl Caps {
             }
             caps.reasons.insert(rule.reason());
         }
-        Caps { recipients: recipients.into(), services: services.into(), calls: calls.into(), ..caps }
+        Caps {
+            recipients: recipients.into(),
+            services: services.into(),
+            circumstances: circumstances.into(),
+            calls: calls.into(),
+            ..caps
+        }
     }
 
     /// Whether a charge passes all that is asked of it alone.
     #[must_use]
-    pub fn admit(&self, amount: Amount, recipient: &Name<'_>, service: Option<&Name<'_>>) -> bool {
+    pub fn admit(&self, scene: &Scene<'_>) -> bool {
+        let Scene { amount, recipient, service, .. } = *scene;
         self.payment.is_none_or(|cap| amount <= cap)
             && self.recipients.iter().all(|list| list.names.contains(recipient) == list.allows)
             && self.services.iter().all(|list| service.is_some_and(|name| list.names.contains(name)) == list.allows)
+            && self.circumstances.iter().all(|circumstance| circumstance.judge(scene) == Judgement::Passes)
     }
 }
 
@@ -94,14 +110,14 @@ fn place(window: SpendWindow) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{Duration, policy::Rail, reason::Reason};
+    use crate::kernel::{Duration, Name, Timestamp, policy::Rail, reason::Reason};
 
     fn units(units: u32) -> Amount {
         Amount::from_units(units)
     }
 
-    fn names(recipients: &[&str]) -> NameSet {
-        recipients.iter().map(|text| Name::recipient(text).unwrap()).collect()
+    fn names<Set: for<'n> FromIterator<Name<'n>>>(texts: &[&str]) -> Set {
+        texts.iter().map(|text| Name::recipient(text).unwrap()).collect()
     }
 
     fn reasons(expected: &[Reason]) -> Reasons {
@@ -168,12 +184,21 @@ mod tests {
         ];
         let check = |protocol, amount: u32, recipient, service: &str, expected| {
             let service = (!service.is_empty()).then(|| Name::service(service).unwrap());
-            let admitted = Caps::new(&rules, protocol).admit(
-                units(amount),
-                &Name::recipient(recipient).unwrap(),
-                service.as_ref(),
-            );
-            assert_eq!(admitted, expected, "{protocol:?} {amount} {recipient} {service:?}");
+            let recipient = Name::recipient(recipient).unwrap();
+            let scene = Scene {
+                protocol,
+                amount: units(amount),
+                is_deposit: false,
+                is_judged: false,
+                recipient: &recipient,
+                service: service.as_ref(),
+                facts: None,
+                is_first: true,
+                entry: None,
+                now: Timestamp::ZERO,
+            };
+            let admitted = Caps::new(&rules, protocol).admit(&scene);
+            assert_eq!(admitted, expected, "{protocol:?} {amount} {recipient:?} {service:?}");
         };
         check(Protocol::X402, 9, "0xA", "A.example", true);
         check(Protocol::X402, 10, "0xa", "a.example", false);

@@ -1,7 +1,7 @@
 //! Second stage: a policy that means something. What is not understood is refused here, when it is written; nothing is ignored.
 
 use super::{
-    ApprovalTerms, PolicyError, PolicyScope, PolicySource, Rail, Rule, RuleKind, RuleSource, SpendWindow,
+    ApprovalTerms, PolicyError, PolicyScope, PolicySource, Rail, Rule, RuleKind, RuleSource, SpendWindow, circumstance,
     operator::{Action, Operator, Shape},
     value::Value,
 };
@@ -181,11 +181,15 @@ fn check_rule(index: usize, source: &RuleSource) -> Result<(Rule, bool), PolicyE
     let operator = Operator::parse(&source.operator).ok_or_else(|| {
         PolicyError::unsupported(place("operator"), &source.operator, shape.expected(), Operator::words())
     })?;
-    if shape.meaning(operator, action).is_none() {
+    let meaning = shape.meaning(operator, action).ok_or_else(|| {
         let found = format!("{} with {}", source.operator.trim(), source.action.trim());
-        return Err(PolicyError::invalid(place("operator"), &found, shape.expected()));
-    }
-    let rule = read(kind, place("rule_type"), &Value::new(place("value"), &source.value))?;
+        PolicyError::invalid(place("operator"), &found, shape.expected())
+    })?;
+    let value = Value::new(place("value"), &source.value);
+    let rule = match circumstance::read::read(kind, operator, meaning, &value)? {
+        Some(circumstance) => Rule::Circumstance(circumstance),
+        None => read(kind, place("rule_type"), &value)?,
+    };
     Ok((rule, action == Action::RequireApproval))
 }
 
@@ -235,8 +239,9 @@ fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, Policy
         | RuleKind::MppMaxPerEndpoint
         | RuleKind::X402VelocityPerEndpoint
         | RuleKind::MppVelocityPerEndpoint => return Err(unknown_type(place, kind.rule_type())),
-        RuleKind::CardMaxAmount
-        | RuleKind::TimeWindow
+        RuleKind::CardMaxAmount => Rule::CardMaxAmount { cap: value.amount()? },
+        RuleKind::MppMaxSessionDeposit => Rule::SessionDeposit { cap: value.amount()? },
+        RuleKind::TimeWindow
         | RuleKind::DayOfWeek
         | RuleKind::DateRange
         | RuleKind::BlackoutPeriod
@@ -254,8 +259,7 @@ fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, Policy
         | RuleKind::CardBlockedMccs
         | RuleKind::CardAllowedMerchants
         | RuleKind::CardBlockedMerchants
-        | RuleKind::Composite
-        | RuleKind::MppMaxSessionDeposit => return Err(unknown_type(place, kind.rule_type())),
+        | RuleKind::Composite => return Err(unknown_type(place, kind.rule_type())),
     })
 }
 

@@ -94,7 +94,7 @@ fn shown(text: &str) -> String {
 /// The known word that differs in the fewest letters, where those are few for its length.
 fn nearest(found: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let found: String = found.trim().chars().take(SHOWN_CHARS_MAX).collect::<String>().to_ascii_uppercase();
-    let distances = known.into_iter().map(|word| (distance(&found, word), word));
+    let distances = known.into_iter().map(|word| (distance(&found, &word.to_ascii_uppercase()), word));
     distances.filter(|(distance, word)| *distance <= (word.len() / 3).min(3)).min().map(|(_, word)| word)
 }
 

@@ -150,7 +150,7 @@ impl RuleKind {
     /// Whether this release runs rules of the type. Others have a name and a number, and are refused when they are written.
     #[must_use]
     pub const fn is_run(self) -> bool {
-        !self.awaits_counters() && !self.awaits_circumstances()
+        !self.awaits_counters()
     }
 
     /// Rule types that need counters which a shard does not keep yet.
@@ -162,34 +162,6 @@ impl RuleKind {
                 | RuleKind::MppMaxPerEndpoint
                 | RuleKind::X402VelocityPerEndpoint
                 | RuleKind::MppVelocityPerEndpoint
-        )
-    }
-
-    /// Rule types that look at what a request does not say yet.
-    const fn awaits_circumstances(self) -> bool {
-        matches!(
-            self,
-            RuleKind::CardMaxAmount
-                | RuleKind::TimeWindow
-                | RuleKind::DayOfWeek
-                | RuleKind::DateRange
-                | RuleKind::BlackoutPeriod
-                | RuleKind::Expiration
-                | RuleKind::AllowedCategories
-                | RuleKind::BlockedCategories
-                | RuleKind::GeographicRestriction
-                | RuleKind::TrustScore
-                | RuleKind::CounterpartyStatus
-                | RuleKind::FairscaleMinScore
-                | RuleKind::ContractAllowlist
-                | RuleKind::MppBlockSessionIntent
-                | RuleKind::MppAllowedMethods
-                | RuleKind::CardAllowedMccs
-                | RuleKind::CardBlockedMccs
-                | RuleKind::CardAllowedMerchants
-                | RuleKind::CardBlockedMerchants
-                | RuleKind::Composite
-                | RuleKind::MppMaxSessionDeposit
         )
     }
 

@@ -3,6 +3,7 @@
 
 pub mod caps;
 pub mod checked;
+pub mod circumstance;
 pub mod error;
 pub mod kind;
 pub mod name_set;
@@ -10,14 +11,17 @@ mod operator;
 pub mod program;
 pub mod rule;
 pub mod service;
+pub mod service_set;
 pub mod source;
 pub mod value;
 
 pub use caps::Caps;
 pub use checked::{CheckedPolicy, check};
+pub use circumstance::{Circumstance, Judgement, Scene};
 pub use error::PolicyError;
 pub use kind::RuleKind;
 pub use name_set::NameSet;
 pub use program::{Asking, PeriodSet, Program, compile};
 pub use rule::{Applies, Rail, Rule, ServiceWindow, SpendWindow};
+pub use service_set::ServiceSet;
 pub use source::{ApprovalTerms, PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource};

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use crate::kernel::Name;
 
 /// A set of canonical names, probed by the hash that a [`Name`] carries. Clones share one table.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct NameSet(Arc<HashTable<Box<str>>>);
 
 impl NameSet {
@@ -15,6 +15,11 @@ impl NameSet {
     #[must_use]
     pub fn contains(&self, name: &Name<'_>) -> bool {
         self.0.find(name.hash(), |entry| **entry == *name.text()).is_some()
+    }
+
+    /// The names, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
     }
 
     /// The number of different names.

@@ -94,7 +94,9 @@ impl Shape {
             (Shape::Listed, NotInList | NotEqual) => Some(if forbids { Meaning::OnlyThese } else { Meaning::NoneOf }),
             (Shape::Range, Between) if action != Action::Deny => Some(Meaning::AsNamed),
             (Shape::Gap, Between | InList) => Some(Meaning::AsNamed),
-            (Shape::Conditions, Operator::And | Operator::Or | Equal) => Some(Meaning::AsNamed),
+            (Shape::Conditions, Operator::And | Operator::Or | Equal) => {
+                Some(if forbids { Meaning::NoneOf } else { Meaning::OnlyThese })
+            }
             (Shape::Threshold, Greater) if action == Action::RequireApproval => Some(Meaning::AsNamed),
             (
                 Shape::Cap
@@ -136,9 +138,9 @@ pub(super) enum Meaning {
     AsNamed,
     /// More than the value, not the value itself.
     Beyond,
-    /// Only what is listed passes.
+    /// Only what the value describes passes.
     OnlyThese,
-    /// What is listed does not pass.
+    /// What the value describes does not pass.
     NoneOf,
 }
 

@@ -219,18 +219,11 @@ mod tests {
     use crate::kernel::policy::{PolicyScope, PolicySource, RuleKind, RuleSource, check};
 
     fn policy(id: u128, priority: u8, active: bool, rules: &[(&str, &str)]) -> CheckedPolicy {
-        let rule = |(rule_type, value): &(&str, &str)| RuleSource {
-            rule_type: (*rule_type).to_owned(),
-            operator: if *rule_type == "REQUIRE_APPROVAL_ABOVE" {
-                "GT"
-            } else if rule_type.ends_with('S') && !rule_type.contains("MAX") {
-                "IN_LIST"
-            } else {
-                "LTE"
-            }
-            .to_owned(),
-            value: (*value).to_owned(),
-            action: if *rule_type == "REQUIRE_APPROVAL_ABOVE" { "REQUIRE_APPROVAL" } else { "DENY" }.to_owned(),
+        let rule = |(rule_type, value): &(&str, &str)| {
+            let kind = RuleKind::from_rule_type(rule_type).unwrap();
+            let (operator, action) = spelling(kind);
+            let [rule_type, operator, value, action] = [*rule_type, operator, *value, action].map(str::to_owned);
+            RuleSource { rule_type, operator, value, action }
         };
         let source = PolicySource {
             id: PolicyId(id),
@@ -247,14 +240,55 @@ mod tests {
         check(&source).unwrap()
     }
 
+    /// An operator and an action that every rule type understands.
+    fn spelling(kind: RuleKind) -> (&'static str, &'static str) {
+        match kind {
+            RuleKind::RequireApprovalAbove => ("GT", "REQUIRE_APPROVAL"),
+            RuleKind::TimeWindow | RuleKind::DateRange | RuleKind::BlackoutPeriod => ("BETWEEN", "ALLOW"),
+            RuleKind::TrustScore | RuleKind::FairscaleMinScore => ("GTE", "DENY"),
+            RuleKind::Composite => ("AND", "DENY"),
+            _ if value(kind).starts_with('[') => ("IN_LIST", "DENY"),
+            _ => ("LTE", "DENY"),
+        }
+    }
+
+    /// A value that the rule type understands.
+    fn value(kind: RuleKind) -> &'static str {
+        match kind {
+            RuleKind::VelocityLimit | RuleKind::X402VelocityPerEndpoint | RuleKind::MppVelocityPerEndpoint => {
+                r#"{"maxCount":10,"period":"HOUR"}"#
+            }
+            RuleKind::BudgetCap => r#"{"amount":7,"period":"MONTHLY"}"#,
+            RuleKind::RollingLimit => r#"{"amount":7,"seconds":3600}"#,
+            RuleKind::TimeWindow => r#"{"start":"09:00","end":"18:00"}"#,
+            RuleKind::DateRange | RuleKind::BlackoutPeriod => r#"{"start":"2026-01-01","end":"2026-12-31"}"#,
+            RuleKind::Expiration => "2026-12-31",
+            RuleKind::DayOfWeek => r#"["Mon"]"#,
+            RuleKind::GeographicRestriction => r#"["DE"]"#,
+            RuleKind::CounterpartyStatus => r#"["TRUSTED"]"#,
+            RuleKind::CardAllowedMccs | RuleKind::CardBlockedMccs => r#"["5411"]"#,
+            RuleKind::Composite => r#"[{"field":"amount","operator":"GT","value":"7"}]"#,
+            RuleKind::AllowedCounterparties
+            | RuleKind::BlockedCounterparties
+            | RuleKind::X402AllowedServices
+            | RuleKind::MppAllowedServices
+            | RuleKind::X402BlockedServices
+            | RuleKind::MppBlockedServices
+            | RuleKind::AllowedCategories
+            | RuleKind::BlockedCategories
+            | RuleKind::ContractAllowlist
+            | RuleKind::MppBlockSessionIntent
+            | RuleKind::MppAllowedMethods
+            | RuleKind::CardAllowedMerchants
+            | RuleKind::CardBlockedMerchants => r#"["a"]"#,
+            _ => "7",
+        }
+    }
+
     /// Every rule type once, in the reverse of the order in which they run.
     fn one_of_each() -> Vec<(&'static str, &'static str)> {
-        let value = |kind: &RuleKind| match kind {
-            RuleKind::BudgetCap => r#"{"amount":7,"period":"DAY"}"#,
-            RuleKind::VelocityLimit => r#"{"maxCount":10,"period":"HOUR"}"#,
-            _ => "7",
-        };
-        RuleKind::ALL.iter().rev().filter(|kind| kind.is_run()).map(|kind| (kind.rule_type(), value(kind))).collect()
+        let run = RuleKind::ALL.iter().rev().filter(|kind| kind.is_run());
+        run.map(|kind| (kind.rule_type(), value(*kind))).collect()
     }
 
     fn caps(program: &Program) -> Vec<u64> {
@@ -276,18 +310,21 @@ mod tests {
             Rule::MaxAmount { .. } => 0,
             Rule::MaxPerRequest { .. } => 1,
             Rule::PriceCeiling { .. } => 2,
-            Rule::AllowedCounterparties(_) => 3,
-            Rule::BlockedCounterparties(_) => 4,
-            Rule::AllowedServices { .. } => 5,
-            Rule::BlockedServices { .. } => 6,
-            Rule::SessionBudget { .. } => 7,
-            Rule::ConcurrentSessions { .. } => 8,
-            Rule::SessionDuration { .. } => 9,
-            Rule::WindowLimit { .. } => 10,
-            Rule::BudgetCap { .. } => 11,
-            Rule::MaxPerService { .. } => 12,
-            Rule::Velocity { .. } => 13,
-            Rule::ApprovalAbove { .. } => 14,
+            Rule::CardMaxAmount { .. } => 3,
+            Rule::AllowedCounterparties(_) => 4,
+            Rule::BlockedCounterparties(_) => 5,
+            Rule::AllowedServices { .. } => 6,
+            Rule::BlockedServices { .. } => 7,
+            Rule::Circumstance(_) => 8,
+            Rule::SessionBudget { .. } => 9,
+            Rule::SessionDeposit { .. } => 10,
+            Rule::ConcurrentSessions { .. } => 11,
+            Rule::SessionDuration { .. } => 12,
+            Rule::WindowLimit { .. } => 13,
+            Rule::BudgetCap { .. } => 14,
+            Rule::MaxPerService { .. } => 15,
+            Rule::Velocity { .. } => 16,
+            Rule::ApprovalAbove { .. } => 17,
         }
     }
 

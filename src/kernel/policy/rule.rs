@@ -1,6 +1,6 @@
 //! A rule that can be run: no text is left to interpret, and no combination that means nothing can be built.
 
-use super::{NameSet, RuleKind};
+use super::{Circumstance, NameSet, RuleKind, ServiceSet};
 use crate::kernel::{Amount, Duration, Period, Protocol, reason::Reason};
 
 /// One thing that must hold. Variants stand in the order in which they run: what needs nothing but the request comes first.
@@ -27,6 +27,11 @@ pub enum Rule {
         /// The largest amount that passes.
         cap: Amount,
     },
+    /// No card payment is larger.
+    CardMaxAmount {
+        /// The largest amount that passes.
+        cap: Amount,
+    },
     /// Only these recipients are paid; an empty set means nobody.
     AllowedCounterparties(NameSet),
     /// These recipients are not paid.
@@ -36,20 +41,27 @@ pub enum Rule {
         /// Where it applies.
         rail: Rail,
         /// The services that pass.
-        services: NameSet,
+        services: ServiceSet,
     },
     /// These services are not paid.
     BlockedServices {
         /// Where it applies.
         rail: Rail,
         /// The services that do not pass.
-        services: NameSet,
+        services: ServiceSet,
     },
+    /// The payment itself, its facts and its moment are as they must be.
+    Circumstance(Circumstance),
     /// One session spends no more; for an MPP session that is its deposit.
     SessionBudget {
         /// Where it applies.
         rail: Rail,
         /// The largest total that passes.
+        cap: Amount,
+    },
+    /// No MPP session has a larger deposit.
+    SessionDeposit {
+        /// The largest deposit that passes.
         cap: Amount,
     },
     /// No more MPP sessions are open at once.
@@ -109,6 +121,7 @@ impl Rule {
             Rule::MaxPerRequest { rail: Rail::Mpp, .. } => RuleKind::MppMaxPerRequest,
             Rule::PriceCeiling { rail: Rail::X402, .. } => RuleKind::X402PriceCeiling,
             Rule::PriceCeiling { rail: Rail::Mpp, .. } => RuleKind::MppPriceCeiling,
+            Rule::CardMaxAmount { .. } => RuleKind::CardMaxAmount,
             Rule::AllowedCounterparties(_) => RuleKind::AllowedCounterparties,
             Rule::BlockedCounterparties(_) => RuleKind::BlockedCounterparties,
             Rule::AllowedServices { rail: Rail::X402, .. } => RuleKind::X402AllowedServices,
@@ -117,6 +130,8 @@ impl Rule {
             Rule::BlockedServices { rail: Rail::Mpp, .. } => RuleKind::MppBlockedServices,
             Rule::SessionBudget { rail: Rail::X402, .. } => RuleKind::X402SessionBudget,
             Rule::SessionBudget { rail: Rail::Mpp, .. } => RuleKind::MppSessionBudget,
+            Rule::Circumstance(circumstance) => circumstance.kind,
+            Rule::SessionDeposit { .. } => RuleKind::MppMaxSessionDeposit,
             Rule::ConcurrentSessions { .. } => RuleKind::MppMaxConcurrentSessions,
             Rule::SessionDuration { .. } => RuleKind::MppMaxSessionDuration,
             Rule::WindowLimit { window: SpendWindow::Day, .. } => RuleKind::DailyLimit,
@@ -147,7 +162,11 @@ impl Rule {
             | Rule::BlockedServices { rail, .. }
             | Rule::SessionBudget { rail, .. }
             | Rule::MaxPerService { rail, .. } => Applies::Only(*rail),
-            Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => Applies::Only(Rail::Mpp),
+            Rule::CardMaxAmount { .. } => Applies::Cards,
+            Rule::Circumstance(circumstance) => circumstance.applies(),
+            Rule::SessionDeposit { .. } | Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => {
+                Applies::Only(Rail::Mpp)
+            }
         }
     }
 
@@ -158,11 +177,15 @@ impl Rule {
             Rule::MaxAmount { .. }
             | Rule::MaxPerRequest { .. }
             | Rule::PriceCeiling { .. }
+            | Rule::CardMaxAmount { .. }
             | Rule::ApprovalAbove { .. } => Reason::PaymentCap,
             Rule::AllowedCounterparties(_) | Rule::BlockedCounterparties(_) => Reason::RecipientAllowed,
             Rule::AllowedServices { .. } | Rule::BlockedServices { .. } => Reason::ServiceAllowed,
             Rule::SessionBudget { .. } => Reason::SessionBudget,
-            Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => Reason::SessionLimits,
+            Rule::Circumstance(circumstance) => circumstance.reason(),
+            Rule::SessionDeposit { .. } | Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => {
+                Reason::SessionLimits
+            }
             Rule::WindowLimit { .. } | Rule::BudgetCap { .. } => Reason::SpendLimits,
             Rule::MaxPerService { .. } => Reason::ServiceBudget,
             Rule::Velocity { .. } => Reason::Velocity,
@@ -184,6 +207,9 @@ impl Rule {
             | Rule::BlockedCounterparties(_)
             | Rule::AllowedServices { .. }
             | Rule::BlockedServices { .. }
+            | Rule::CardMaxAmount { .. }
+            | Rule::Circumstance(_)
+            | Rule::SessionDeposit { .. }
             | Rule::ConcurrentSessions { .. }
             | Rule::SessionDuration { .. }
             | Rule::Velocity { .. }
@@ -219,6 +245,8 @@ pub enum Applies {
     All,
     /// The requests of one rail.
     Only(Rail),
+    /// Card payments.
+    Cards,
 }
 
 impl Applies {
@@ -228,6 +256,7 @@ impl Applies {
         match self {
             Applies::All => true,
             Applies::Only(rail) => rail.protocol() == protocol,
+            Applies::Cards => protocol == Protocol::Card,
         }
     }
 }

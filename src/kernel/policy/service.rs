@@ -22,9 +22,15 @@ pub fn host_of_url(url: &str) -> Option<&str> {
 
 /// The domain that an entry of a service list names. The error completes "expected …".
 pub(super) fn domain_of_entry(entry: &str) -> Result<&str, &'static str> {
+    const WILDCARD_EXPECTED: &str =
+        "a domain such as `api.example.com`, or `*.example.com` for all domains under `example.com`";
     const EXPECTED: &str = "a domain such as `api.example.com`, without port and path, or a URL";
+    if let Some(domain) = entry.strip_prefix("*.") {
+        let is_domain = is_host(domain) && !domain.starts_with(['.', '[']);
+        return if is_domain { Ok(entry) } else { Err(WILDCARD_EXPECTED) };
+    }
     if entry.contains('*') {
-        return Err("a whole domain; wildcards are not supported in this release");
+        return Err(WILDCARD_EXPECTED);
     }
     if entry.contains("://") {
         return host_of_url(entry).ok_or(EXPECTED);

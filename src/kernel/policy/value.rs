@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::value::RawValue;
 
-use super::{NameSet, PolicyError, ServiceWindow, SpendWindow, service::domain_of_entry};
+use super::{NameSet, PolicyError, ServiceSet, ServiceWindow, SpendWindow, service::domain_of_entry};
 use crate::kernel::{Amount, Duration, Name, NameError, Period};
 
 /// The most entries of a list.
@@ -89,21 +89,69 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Services, as [`Value::entries`] reads them, by domain or by URL.
-    pub(super) fn services(&self) -> Result<NameSet, PolicyError> {
+    /// Services, as [`Value::entries`] reads them, by domain, by URL or by `*.` and the domain above.
+    pub(super) fn services(&self) -> Result<ServiceSet, PolicyError> {
         self.names(|entry| {
             let domain = domain_of_entry(entry)?;
             Name::service(domain).map_err(|error| not_a_name("a service's domain", error))
         })
     }
 
-    fn names(&self, name: impl for<'n> Fn(&'n str) -> Result<Name<'n>, String>) -> Result<NameSet, PolicyError> {
+    /// A list of names, each read by `name`, whose error completes "expected …".
+    pub(super) fn names<Set: for<'n> FromIterator<Name<'n>>>(
+        &self,
+        name: impl for<'n> Fn(&'n str) -> Result<Name<'n>, String>,
+    ) -> Result<Set, PolicyError> {
         let entries = self.entries()?;
         let refused = |(index, entry): (usize, &str), expected: String| {
             PolicyError::invalid(format!("{}[{index}]", self.place), entry, expected)
         };
         let read = |(index, entry)| name(entry).map_err(|expected| refused((index, entry), expected));
         entries.iter().map(String::as_str).enumerate().map(read).collect()
+    }
+
+    /// A list of anything, each read by `parse`, whose error completes "expected …".
+    pub(super) fn collect<T, List: FromIterator<T>>(
+        &self,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<List, PolicyError> {
+        let entries = self.entries()?;
+        let read = |(index, entry): (usize, &String)| {
+            parse(entry).map_err(|expected| PolicyError::invalid(format!("{}[{index}]", self.place), entry, expected))
+        };
+        entries.iter().enumerate().map(read).collect()
+    }
+
+    /// The items of a JSON list, whatever they are.
+    pub(super) fn items(&self, expected: &str, max: usize) -> Result<Vec<Value<'a>>, PolicyError> {
+        let parts: Vec<&'a RawValue> = serde_json::from_str(self.text).map_err(|_| self.invalid(expected))?;
+        PolicyError::at_most(&self.place, parts.len(), max, "entries")?;
+        Ok(parts.into_iter().enumerate().map(|(index, part)| self.part(&format!("[{index}]"), part)).collect())
+    }
+
+    /// Whether it is a JSON object.
+    pub(super) fn is_object(&self) -> bool {
+        self.text.starts_with('{')
+    }
+
+    /// The members of a JSON object, each there once.
+    pub(super) fn object(&self, expected: &str) -> Result<Members<'a>, PolicyError> {
+        let members: BTreeMap<String, &'a RawValue> =
+            serde_json::from_str(self.text).map_err(|_| self.invalid(expected))?;
+        if members.len() != member_count(self.text) {
+            return Err(self.invalid(&format!("{expected} with each member once")));
+        }
+        Ok(Members { place: self.place.clone(), text: self.text, expected: expected.to_owned(), members })
+    }
+
+    /// A text without parts, without the quotes that JSON puts around it.
+    pub(super) fn plain_text(&self, expected: &str) -> Result<Cow<'a, str>, PolicyError> {
+        self.scalar(expected)
+    }
+
+    /// Where it stands.
+    pub(super) fn place(&self) -> &str {
+        &self.place
     }
 
     /// `["a","b"]`, or a plain `a,b` or `a`.
@@ -183,8 +231,48 @@ impl<'a> Value<'a> {
         Value::new(format!("{}{within}", self.place), part.get())
     }
 
-    fn invalid(&self, expected: &str) -> PolicyError {
+    pub(super) fn invalid(&self, expected: &str) -> PolicyError {
         PolicyError::invalid(&self.place, self.text, expected)
+    }
+
+    pub(super) fn unsupported(
+        &self,
+        word: &str,
+        expected: &str,
+        known: impl IntoIterator<Item = &'static str>,
+    ) -> PolicyError {
+        PolicyError::unsupported(&self.place, word, expected, known)
+    }
+}
+
+/// The members of a JSON object that nobody has taken yet. All must be: an operator means something by each of them.
+pub(super) struct Members<'a> {
+    place: String,
+    text: &'a str,
+    expected: String,
+    members: BTreeMap<String, &'a RawValue>,
+}
+
+impl<'a> Members<'a> {
+    /// Takes a member that need not be there.
+    pub(super) fn optional(&mut self, key: &str) -> Option<Value<'a>> {
+        let part = self.members.remove(key)?;
+        Some(Value::new(format!("{}.{key}", self.place), part.get()))
+    }
+
+    /// Takes a member that must be there.
+    pub(super) fn required(&mut self, key: &str) -> Result<Value<'a>, PolicyError> {
+        self.optional(key).ok_or_else(|| PolicyError::invalid(&self.place, self.text, &*self.expected))
+    }
+
+    /// Refuses what was not taken.
+    pub(super) fn finish(self) -> Result<(), PolicyError> {
+        match self.members.keys().next() {
+            Some(unknown) => {
+                Err(PolicyError::invalid(&self.place, unknown, format!("{} without other members", self.expected)))
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -279,6 +279,12 @@ impl Hold {
         self.fingerprint == fingerprint && self.approved_amount() == amount
     }
 
+    /// The revision of the policies that approved it.
+    #[must_use]
+    pub fn policy_revision(&self) -> u32 {
+        self.policy_revision
+    }
+
     /// The approval as it was given.
     #[must_use]
     pub fn approval(&self) -> Approval {

@@ -105,7 +105,7 @@ impl Model {
         self.now.after(asked.or(longest.min()).unwrap_or(self.options.session_default))
     }
 
-    fn question<'a>(&'a self, agent: usize, request: &Authorize<'_>, belonging: &'a Belonging) -> Question<'a> {
+    fn question<'a>(&'a self, agent: usize, request: &'a Authorize<'_>, belonging: &'a Belonging) -> Question<'a> {
         Question {
             agent: &self.agents[agent],
             now: self.now,
@@ -122,6 +122,8 @@ impl Model {
                 Intent::Charge => Ask::Charge,
                 Intent::Session { duration } => Ask::Deposit { duration },
             },
+            judged: false,
+            facts: request.facts.as_deref(),
         }
     }
 

@@ -106,6 +106,8 @@ impl Model {
             whole: hold.amount + more,
             more,
             ask: Ask::Increment,
+            judged: hold.approval.policy_revision == self.revision,
+            facts: None,
         }
     }
 

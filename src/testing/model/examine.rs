@@ -6,9 +6,9 @@ use super::{
     sum::{Scope, amount, left, micros},
 };
 use crate::kernel::{
-    Amount, Duration, Name, Period, Protocol, Timestamp,
+    Amount, Duration, Facts, Name, Period, Protocol, Timestamp,
     outcome::{AgentStatusCode, BudgetStatus, Measure, Violation, ViolationKind},
-    policy::{NameSet, Rule, ServiceWindow, SpendWindow},
+    policy::{Circumstance, Judgement, NameSet, Rule, Scene, ServiceSet, ServiceWindow, SpendWindow},
     request::AgentStatus,
 };
 
@@ -31,6 +31,9 @@ pub(super) struct Question<'a> {
     /// What comes on top of what is held already.
     pub(super) more: i128,
     pub(super) ask: Ask,
+    /// Whether the policies in force have judged its facts already.
+    pub(super) judged: bool,
+    pub(super) facts: Option<&'a Facts<'a>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -186,15 +189,20 @@ impl Question<'_> {
             return;
         }
         match rule {
-            Rule::MaxAmount { cap } | Rule::ApprovalAbove { cap } => verdict.cap(kind, *cap, self.whole),
+            Rule::MaxAmount { cap } | Rule::ApprovalAbove { cap } | Rule::CardMaxAmount { cap } => {
+                verdict.cap(kind, *cap, self.whole)
+            }
             Rule::MaxPerRequest { cap, .. } | Rule::PriceCeiling { cap, .. } if !self.is_deposit() => {
                 verdict.cap(kind, *cap, self.whole);
             }
             Rule::MaxPerRequest { .. } | Rule::PriceCeiling { .. } => {}
-            Rule::AllowedCounterparties(set) => verdict.forbid(self.lists(set, self.recipient, false), kind),
-            Rule::BlockedCounterparties(set) => verdict.forbid(self.lists(set, self.recipient, true), kind),
-            Rule::AllowedServices { services, .. } => verdict.forbid(self.lists(services, self.service, false), kind),
-            Rule::BlockedServices { services, .. } => verdict.forbid(self.lists(services, self.service, true), kind),
+            Rule::AllowedCounterparties(set) => verdict.forbid(self.lists(set, false), kind),
+            Rule::BlockedCounterparties(set) => verdict.forbid(self.lists(set, true), kind),
+            Rule::AllowedServices { services, .. } => verdict.forbid(!self.serves(services), kind),
+            Rule::BlockedServices { services, .. } => verdict.forbid(self.serves(services), kind),
+            Rule::Circumstance(circumstance) => self.circumstance(circumstance, verdict),
+            Rule::SessionDeposit { cap } if self.is_deposit() => verdict.cap(kind, *cap, self.whole),
+            Rule::SessionDeposit { .. } => {}
             Rule::SessionBudget { cap, .. } => self.session_budget(kind, *cap, verdict),
             Rule::ConcurrentSessions { max } => self.concurrent_sessions(kind, *max, verdict),
             Rule::SessionDuration { max } => self.session_duration(kind, *max, verdict),
@@ -208,9 +216,46 @@ impl Question<'_> {
         }
     }
 
-    /// Whether a list forbids the name.
-    fn lists(&self, set: &NameSet, name: &str, forbidden: bool) -> bool {
-        set.contains(&Name::canonical(name.into())) == forbidden
+    /// Whether a list forbids one of those who get a part of the payment.
+    fn lists(&self, set: &NameSet, forbidden: bool) -> bool {
+        self.payees().iter().any(|name| set.contains(name) == forbidden)
+    }
+
+    fn payees(&self) -> Vec<Name<'_>> {
+        let splits = self.facts.iter().flat_map(|facts| &facts.splits);
+        let others = splits.filter_map(|split| Name::recipient(split.recipient).ok());
+        std::iter::once(Name::canonical(self.recipient.into())).chain(others).collect()
+    }
+
+    /// Whether one of the entries is the service, or a domain above it.
+    fn serves(&self, services: &ServiceSet) -> bool {
+        let is_meant = |entry: String| match entry.strip_prefix('*') {
+            Some(below) => self.service.len() > below.len() && self.service.ends_with(below),
+            None => entry == self.service,
+        };
+        !self.service.is_empty() && services.entries().any(is_meant)
+    }
+
+    /// Conditions have one implementation; what they are asked about is put together here anew.
+    fn circumstance(&self, circumstance: &Circumstance, verdict: &mut Verdict) {
+        let service = (!self.service.is_empty()).then(|| Name::canonical(self.service.into()));
+        for (place, recipient) in self.payees().iter().enumerate() {
+            let scene = Scene {
+                protocol: self.protocol,
+                amount: amount(self.whole),
+                is_deposit: self.is_deposit(),
+                is_judged: self.judged,
+                recipient,
+                service: service.as_ref(),
+                facts: self.facts,
+                is_first: place == 0,
+                entry: None,
+                now: self.now,
+            };
+            if let Judgement::Breaks { limit, current } = circumstance.judge(&scene) {
+                return verdict.compare(true, ViolationKind::Rule(circumstance.kind), limit, current);
+            }
+        }
     }
 
     fn session_budget(&self, kind: ViolationKind, cap: Amount, verdict: &mut Verdict) {

@@ -182,9 +182,38 @@ fn rule(workload: &mut Workload) -> RuleSource {
             let [rule_type, operator, action] = ["REQUIRE_APPROVAL_ABOVE", "GT", "REQUIRE_APPROVAL"].map(str::to_owned);
             return RuleSource { rule_type, operator, value: one, action };
         }
+        _ if random.chance(50) => return circumstance(workload),
         _ => return list(workload),
     };
     RuleSource { rule_type: rule_type.to_owned(), operator: "LTE".to_owned(), value, action }
+}
+
+fn circumstance(workload: &mut Workload) -> RuleSource {
+    let random = &mut workload.random;
+    let (rule_type, operator, value, action) = random.pick(&[
+        ("TIME_WINDOW", "BETWEEN", r#"{"start":"03:00","end":"02:00","timezone":"Europe/Berlin"}"#, "ALLOW"),
+        ("DAY_OF_WEEK", "IN_LIST", r#"["Sun"]"#, "DENY"),
+        ("BLACKOUT_PERIOD", "BETWEEN", r#"{"windows":[{"start":"04:00","end":"05:00"}]}"#, "DENY"),
+        ("BLOCKED_CATEGORIES", "IN_LIST", "GAMBLING", "DENY"),
+        ("MPP_BLOCK_SESSION_INTENT", "IN_LIST", "streaming", "DENY"),
+        ("MPP_MAX_SESSION_DEPOSIT", "LTE", "0.000120", "ALLOW"),
+        (
+            "COMPOSITE",
+            "AND",
+            r#"[{"field":"amount","operator":"GT","value":"0.000030"},{"field":"recipient","operator":"NEQ","value":"0xaa"}]"#,
+            "DENY",
+        ),
+        (
+            "COMPOSITE",
+            "OR",
+            r#"[{"field":"category","operator":"EQ","value":"CLOUD"},{"field":"amount","operator":"LTE","value":"0.000045"}]"#,
+            "ALLOW",
+        ),
+        ("X402_ALLOWED_SERVICES", "IN_LIST", "*.example.com", "ALLOW"),
+        ("X402_BLOCKED_SERVICES", "IN_LIST", "*.odd.example.com", "DENY"),
+    ]);
+    let [rule_type, operator, value, action] = [rule_type, operator, value, action].map(str::to_owned);
+    RuleSource { rule_type, operator, value, action }
 }
 
 fn list(workload: &mut Workload) -> RuleSource {

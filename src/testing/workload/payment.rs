@@ -69,7 +69,7 @@ pub(super) fn authorize(workload: &mut Workload) -> (AgentIndex, Authorize<'stat
     let times = if deposit { 4 } else { 1 };
     let amount = Amount::from_micros(random.between(1, times * PAYMENT_MICROS));
     let hold_for = random.chance(40).then(|| Duration::from_secs(random.between(1, 900)));
-    let facts = if random.chance(15) { Some(Box::new(facts(workload))) } else { None };
+    let facts = if random.chance(30) { Some(Box::new(facts(workload))) } else { None };
     (
         agent,
         Authorize {
@@ -97,7 +97,16 @@ fn facts(workload: &mut Workload) -> Facts<'static> {
     let (valid_before, valid_for) = (seconds().map(|validity| now.after(validity)), seconds());
     let recipient = random.pick(&RECIPIENTS);
     let splits = random.chance(30).then(|| Split { recipient, amount: Amount::from_micros(random.below(10)) });
-    Facts { valid_before, valid_for, splits: splits.into_iter().collect(), ..Facts::default() }
+    let category = random.pick(&["", "CLOUD", "cloud", "GAMBLING"]);
+    let session_intent = random.pick(&["", "streaming", "batch"]);
+    Facts {
+        category,
+        session_intent,
+        valid_before,
+        valid_for,
+        splits: splits.into_iter().collect(),
+        ..Facts::default()
+    }
 }
 
 fn rail(workload: &mut Workload) -> (Protocol, &'static str) {

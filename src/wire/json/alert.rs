@@ -225,7 +225,7 @@ fn measures(view: &AlertView) -> (Measure, Measure) {
     let finding = &view.alert.finding;
     let share = |measure| match measure {
         Measure::Count(count) => Measure::Money(Amount::from_micros(count.saturating_mul(100))),
-        Measure::Money(_) | Measure::Time(_) | Measure::None => measure,
+        Measure::Money(_) | Measure::Time(_) | Measure::Score(_) | Measure::Missing(_) | Measure::None => measure,
     };
     if measures_trust(finding.kind) {
         (share(finding.measured), share(finding.limit))
@@ -262,6 +262,8 @@ fn message(view: &AlertView) -> String {
         Measure::Money(amount) => amount.to_string(),
         Measure::Count(count) => count.to_string(),
         Measure::Time(duration) => format!("{} s", duration.as_secs()),
+        Measure::Score(score) => Amount::from_micros(u64::from(score).saturating_mul(10_000)).to_string(),
+        Measure::Missing(fact) => fact.field().to_owned(),
         Measure::None => String::new(),
     };
     let (measured, limit) = measures(view);

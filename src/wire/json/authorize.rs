@@ -419,7 +419,9 @@ impl MeasureBody {
             Measure::Money(amount) => MeasureBody::Money(Money(amount)),
             Measure::Count(count) => MeasureBody::Whole(count),
             Measure::Time(duration) => MeasureBody::Whole(duration.as_secs()),
-            Measure::None => MeasureBody::None,
+            // A score of 100, which may have two digits after the point.
+            Measure::Score(score) => MeasureBody::Money(Money(Amount::from_micros(u64::from(score) * 10_000))),
+            Measure::None | Measure::Missing(_) => MeasureBody::None,
         }
     }
 }

@@ -98,7 +98,15 @@ fn left(limit: Measure, used: Measure) -> Measure {
     match (limit, used) {
         (Measure::Money(limit), Measure::Money(used)) => Measure::Money(limit.saturating_sub(used)),
         (Measure::Count(limit), Measure::Count(used)) => Measure::Count(limit.saturating_sub(used)),
-        (Measure::Money(_) | Measure::Count(_) | Measure::Time(_) | Measure::None, _) => Measure::None,
+        (
+            Measure::Money(_)
+            | Measure::Count(_)
+            | Measure::Time(_)
+            | Measure::Score(_)
+            | Measure::Missing(_)
+            | Measure::None,
+            _,
+        ) => Measure::None,
     }
 }
 

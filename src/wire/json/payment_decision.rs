@@ -358,6 +358,9 @@ fn next_steps(violations: &[Violation]) -> Vec<String> {
 }
 
 fn next_step(violation: &Violation) -> String {
+    if let Measure::Missing(fact) = violation.current {
+        return format!("Send `{}`, which a policy asks for", fact.field());
+    }
     match (violation.kind, violation.limit) {
         (ViolationKind::AgentNotActive(_), _) => "Ask an operator to make the agent active again".to_owned(),
         (ViolationKind::NoWallet, _) => "Ask an operator to link a wallet, or name one that the agent has".to_owned(),
@@ -370,6 +373,8 @@ fn next_step(violation: &Violation) -> String {
         (_, Measure::Count(_) | Measure::Time(_)) => {
             "Wait until the limit resets, or ask an operator to raise it".to_owned()
         }
-        (_, Measure::None) => "Ask an operator whether the policy should allow this".to_owned(),
+        (_, Measure::Score(_) | Measure::Missing(_) | Measure::None) => {
+            "Ask an operator whether the policy should allow this".to_owned()
+        }
     }
 }
