@@ -465,3 +465,7 @@ pub struct Simulation<'a> {
 
 /// The most payments of one [`Simulation`].
 pub const SIMULATED_PAYMENTS_MAX: usize = 1000;
+
+/// The longest draft of one [`Simulation`], in bytes of [text](PolicySource::text_bytes). The shard reads it between two payments of
+/// others, and an agent may send one as often as it likes; what a longer policy would do is seen in shadow.
+pub const SIMULATED_DRAFT_BYTES_MAX: usize = 32 * 1024;

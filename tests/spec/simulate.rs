@@ -4,7 +4,7 @@ use holdfast::kernel::{
     AgentId, AgentIndex, Failure, Outcome, PolicyId, Request,
     outcome::{SimulationView, View},
     policy::{PolicyScope, PolicySource},
-    request::{Authorize, Query, SIMULATED_PAYMENTS_MAX, Simulation},
+    request::{Authorize, Query, SIMULATED_DRAFT_BYTES_MAX, SIMULATED_PAYMENTS_MAX, Simulation},
 };
 
 use crate::shard::{AGENT, Shard, micros, policy, x402};
@@ -95,4 +95,20 @@ fn what_cannot_be_simulated_is_refused() {
     // A payment that is not valid is answered like any other.
     let view = simulate(&mut shard, None, vec![Authorize { amount: micros(0), ..x402(1, 1) }]).unwrap();
     assert!(matches!(view.answers[..], [Err(Failure::Invalid { field: "amount", .. })]));
+}
+
+#[test]
+fn a_draft_may_be_so_long_and_no_longer() {
+    let mut shard = Shard::new(&[]);
+    let padded = |bytes: usize| {
+        let draft = policy(&[("MAX_AMOUNT", "0.000050")]);
+        let padding = " ".repeat(bytes - draft.text_bytes());
+        let mut rules = draft.rules.clone();
+        rules[0].value += &padding;
+        PolicySource { rules, ..draft }
+    };
+    let longest = padded(SIMULATED_DRAFT_BYTES_MAX);
+    assert_eq!(approved(&simulate(&mut shard, Some(longest), vec![x402(1, 50), x402(2, 51)]).unwrap()), [true, false]);
+    let refused = simulate(&mut shard, Some(padded(SIMULATED_DRAFT_BYTES_MAX + 1)), vec![x402(1, 50)]).unwrap_err();
+    assert!(matches!(refused, Failure::Invalid { field: "policy", .. }), "{refused:?}");
 }

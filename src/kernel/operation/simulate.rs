@@ -6,9 +6,11 @@ use crate::kernel::{
     AgentIndex, Failure, Timestamp,
     outcome::SimulationView,
     policy::check,
-    request::{SIMULATED_PAYMENTS_MAX, Simulation},
+    request::{SIMULATED_DRAFT_BYTES_MAX, SIMULATED_PAYMENTS_MAX, Simulation},
     state::State,
 };
+
+const DRAFT_EXPECTED: &str = "at most 32 KiB of text; put a longer policy in shadow to see what it would do";
 
 impl State {
     /// The answers that payments of an agent would get under a draft.
@@ -24,6 +26,9 @@ impl State {
         }
         let (program, applies) = match &simulation.draft {
             Some(draft) => {
+                if draft.text_bytes() > SIMULATED_DRAFT_BYTES_MAX {
+                    return Err(Failure::Invalid { field: "policy", expected: DRAFT_EXPECTED });
+                }
                 check(draft)?;
                 let (program, applies) = self.catalogue.program_with(agent.id, draft);
                 (Arc::new(program), applies)

@@ -119,15 +119,11 @@ pub fn check(source: &PolicySource) -> Result<CheckedPolicy, PolicyError> {
 }
 
 fn check_sizes(source: &PolicySource) -> Result<(), PolicyError> {
-    let rule_bytes =
-        |rule: &RuleSource| rule.rule_type.len() + rule.operator.len() + rule.value.len() + rule.action.len();
-    let head_bytes = source.name.len() + source.description.len() + source.policy_type.len();
     PolicyError::at_most("name", source.name.len(), NAME_BYTES_MAX, "bytes")?;
     PolicyError::at_most("description", source.description.len(), DESCRIPTION_BYTES_MAX, "bytes")?;
     PolicyError::at_most("agents", source.agents.len(), AGENTS_MAX, "entries")?;
     PolicyError::at_most("rules", source.rules.len(), RULES_MAX, "entries")?;
-    let bytes = head_bytes + source.rules.iter().map(rule_bytes).sum::<usize>();
-    PolicyError::at_most("policy", bytes, SOURCE_BYTES_MAX, "bytes of text")
+    PolicyError::at_most("policy", source.text_bytes(), SOURCE_BYTES_MAX, "bytes of text")
 }
 
 fn check_head(source: &PolicySource) -> Result<(), PolicyError> {

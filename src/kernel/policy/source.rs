@@ -29,6 +29,17 @@ pub struct PolicySource {
     pub approval: Option<ApprovalTerms>,
 }
 
+impl PolicySource {
+    /// How long its texts are together, in bytes.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let head = self.name.len() + self.description.len() + self.policy_type.len();
+        let rule =
+            |rule: &RuleSource| rule.rule_type.len() + rule.operator.len() + rule.value.len() + rule.action.len();
+        head + self.rules.iter().map(rule).sum::<usize>()
+    }
+}
+
 /// The priority of a policy that states none.
 pub const PRIORITY_DEFAULT: u8 = 50;
 

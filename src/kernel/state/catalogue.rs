@@ -99,16 +99,17 @@ impl Catalogue {
         &self.programs[position as usize]
     }
 
-    /// The position of an agent's program.
+    /// The position of an agent's program; with `None`, of the one of agents that nothing lists.
     #[must_use]
-    pub fn program_of(&self, agent: AgentId) -> u32 {
-        self.listed.get(&agent).copied().unwrap_or(self.base)
+    pub fn program_of(&self, agent: impl Into<Option<AgentId>>) -> u32 {
+        agent.into().and_then(|agent| self.listed.get(&agent).copied()).unwrap_or(self.base)
     }
 
     /// The program that an agent would have if `draft` were in force, in place of the policy of its id; and whether the draft is part
-    /// of it.
+    /// of it. With `None`, the program of agents that nothing lists.
     #[must_use]
-    pub fn program_with(&self, agent: AgentId, draft: &PolicySource) -> (Program, bool) {
+    pub fn program_with(&self, agent: impl Into<Option<AgentId>>, draft: &PolicySource) -> (Program, bool) {
+        let agent = agent.into();
         let checked = check(draft).ok().map(Arc::new);
         let draft = Entry { revision: self.revision.saturating_add(1), source: Some(draft.clone()), checked };
         let others = self.entries.iter().filter(|(id, _)| draft.source.as_ref().is_none_or(|own| own.id != **id));
@@ -116,13 +117,6 @@ impl Catalogue {
         let chosen: Vec<&Entry> = entries.filter(|entry| entry.is_active() && entry.applies_to(agent)).collect();
         let applies = chosen.iter().any(|entry| std::ptr::eq(*entry, &draft));
         (program(&chosen, self.default.as_ref()), applies)
-    }
-
-    /// The same for agents that nothing lists.
-    #[must_use]
-    pub fn base_with(&self, draft: &PolicySource) -> Program {
-        // No agent has this id: ids are random, and all ones is none that is given.
-        self.program_with(AgentId(u128::MAX), draft).0
     }
 
     /// The policy in force that has this id.
@@ -173,10 +167,10 @@ impl Catalogue {
 }
 
 impl Entry {
-    fn applies_to(&self, agent: AgentId) -> bool {
+    fn applies_to(&self, agent: Option<AgentId>) -> bool {
         self.source.as_ref().is_some_and(|source| match source.scope {
             PolicyScope::Organization => true,
-            PolicyScope::Assigned => source.agents.contains(&agent),
+            PolicyScope::Assigned => agent.is_some_and(|agent| source.agents.contains(&agent)),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bincode::{Decode, Encode};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::catalogue::Catalogue;
 use crate::kernel::{
@@ -209,24 +209,88 @@ impl Shadows {
 }
 
 impl Running {
+    /// A policy lists up to ten thousand agents, most of whom have the same policies besides: each set of policies is compiled once.
     fn new(source: &PolicySource, catalogue: &Catalogue) -> Running {
-        let replaced = catalogue.source(source.id).filter(|live| live.active);
-        let concerns_all = |policy: &PolicySource| policy.active && policy.scope == PolicyScope::Organization;
-        let program = |agent: AgentId| {
-            let (program, applies) = catalogue.program_with(agent, source);
-            let replaces = replaced.is_some_and(|live| concerns_all(live) || live.agents.contains(&agent));
-            (applies || replaces).then(|| Arc::new(program))
+        let live = catalogue.source(source.id).map(Reach::of);
+        let draft = Reach::of(source);
+        let mut compiled: HashMap<(u32, bool), Option<Arc<Program>>> = HashMap::new();
+        let mut program = |agent: Option<AgentId>| {
+            let applies = draft.holds(agent);
+            let made = compiled.entry((catalogue.program_of(agent), applies)).or_insert_with(|| {
+                let changes = applies || live.as_ref().is_some_and(|live| live.holds(agent));
+                changes.then(|| Arc::new(catalogue.program_with(agent, source).0))
+            });
+            made.clone()
         };
-        let everybody = concerns_all(source) || replaced.is_some_and(concerns_all);
         let agents = catalogue.listed().chain(source.agents.iter().copied());
-        Running {
-            policy: source.id,
-            base: everybody.then(|| Arc::new(catalogue.base_with(source))),
-            listed: agents.map(|agent| (agent, program(agent))).collect(),
-        }
+        let listed = agents.map(|agent| (agent, program(Some(agent)))).collect();
+        Running { policy: source.id, base: program(None), listed }
     }
 
     fn program(&self, agent: AgentId) -> Option<&Arc<Program>> {
         self.listed.get(&agent).unwrap_or(&self.base).as_ref()
+    }
+}
+
+/// Whom a policy concerns.
+struct Reach {
+    everybody: bool,
+    agents: HashSet<AgentId>,
+}
+
+impl Reach {
+    fn of(policy: &PolicySource) -> Reach {
+        let assigned = policy.active && policy.scope == PolicyScope::Assigned;
+        Reach {
+            everybody: policy.active && policy.scope == PolicyScope::Organization,
+            agents: policy.agents.iter().filter(|_| assigned).copied().collect(),
+        }
+    }
+
+    fn holds(&self, agent: Option<AgentId>) -> bool {
+        self.everybody || agent.is_some_and(|agent| self.agents.contains(&agent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::policy::{PRIORITY_DEFAULT, RuleSource};
+
+    fn capped(id: u128, agents: impl IntoIterator<Item = u128>) -> PolicySource {
+        let rule = |text: &str| RuleSource {
+            rule_type: "MAX_AMOUNT".into(),
+            operator: "LTE".into(),
+            value: text.into(),
+            action: "DENY".into(),
+        };
+        PolicySource {
+            id: PolicyId(id),
+            name: "capped".into(),
+            description: String::new(),
+            policy_type: "SPEND_LIMIT".into(),
+            priority: PRIORITY_DEFAULT,
+            active: true,
+            scope: PolicyScope::Assigned,
+            agents: agents.into_iter().map(AgentId).collect(),
+            rules: vec![rule("5")],
+            approval: None,
+        }
+    }
+
+    #[test]
+    fn agents_with_the_same_policies_share_a_program() {
+        let mut catalogue = Catalogue::new(&capped(0, []));
+        catalogue.put(capped(1, 0..4000), 1);
+        catalogue.put(capped(2, 2000..6000), 2);
+        catalogue.compile();
+        let shadow = Running::new(&capped(1, 1000..10_000), &catalogue);
+        let mut programs: Vec<_> = shadow.listed.values().flatten().map(Arc::as_ptr).collect();
+        assert_eq!(programs.len(), 10_000);
+        programs.sort_unstable();
+        programs.dedup();
+        // By what they have now, and whether the draft lists them: 0.., 1000.., 2000.., 4000.. and 6000..
+        assert_eq!(programs.len(), 5);
+        assert!(shadow.base.is_none(), "nobody else has either version");
     }
 }

@@ -35,7 +35,7 @@ use super::{RestState, answer::Rejection, body::Body, caller::Caller, policies};
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 /// How long it works without a rest. It rests as long, so that it takes half a core at most.
 const STRETCH: Duration = Duration::from_millis(2);
-/// Lines that wait for the client. A client that reads nothing holds up its own backtest alone.
+/// Lines that wait for the client.
 const LINES_WAITING_MAX: usize = 16;
 
 /// The routes of this file, each with its description.
@@ -61,20 +61,21 @@ pub(super) async fn backtest(
 ) -> Result<Response, Rejection> {
     caller.allow(Need::BACKTESTS)?;
     let asked = BacktestBody::read(&body.object()?, PolicyId(Uuid::now_v7().as_u128()), state.now())?;
-    let draft = match (asked.draft, asked.stored) {
-        (Some(draft), _) => draft,
-        (None, stored) => policies::find(&state, stored.unwrap_or(PolicyId(0))).await?.0,
-    };
+    let draft = policies::tried(&state, &asked.policy).await?;
     check(&draft).map_err(|error| Refusal::from(Failure::from(error)))?;
     let Ok(alone) = Arc::clone(&state.backtest).try_lock_owned() else {
         let message = "another backtest is running; wait for its end, or stop it";
         return Err(Refusal::new(ErrorCode::CapacityExceeded, message).into());
     };
     let (lines, receiver) = mpsc::channel(LINES_WAITING_MAX);
+    // The last line has a place that no step takes, so that a client that reads nothing holds up neither history nor a thread.
+    let place = lines.clone().try_reserve_owned().expect("a new channel has room");
     let backtest = Backtest { draft, since: asked.since };
     let engine = state.engine.clone();
     tokio::task::spawn_blocking(move || {
-        judge(&engine, &backtest, &lines);
+        if let Some(last) = judge(&engine, &backtest, &lines) {
+            place.send(last);
+        }
         drop(alone);
     });
     let lines = stream::unfold(receiver, async |mut receiver: mpsc::Receiver<Bytes>| {
@@ -84,24 +85,22 @@ pub(super) async fn backtest(
     Ok((headers, HttpBody::from_stream(lines)).into_response())
 }
 
-/// Runs on a thread of its own, until the end or until nobody listens.
-fn judge(engine: &Engine, backtest: &Backtest, lines: &mpsc::Sender<Bytes>) {
+/// Runs on a thread of its own until the end, and gives the last line; `None` once nobody listens.
+fn judge(engine: &Engine, backtest: &Backtest, lines: &mpsc::Sender<Bytes>) -> Option<Bytes> {
     let mut pace = Pace { begun: Instant::now(), told: Instant::now(), lines };
     let _kept = engine.keep_history();
-    let found = run(&**engine.store(), &engine.options().kernel, backtest, &mut |progress| pace.step(progress));
-    // Nobody waits for the last line where the client has gone.
-    let _ = match found {
-        Ok(report) => lines.blocking_send(line(&BacktestLine::report(backtest.draft.id, &report))),
-        Err(BacktestError::Stopped) => Ok(()),
+    match run(&**engine.store(), &engine.options().kernel, backtest, &mut |progress| pace.step(progress)) {
+        Ok(report) => Some(line(&BacktestLine::report(backtest.draft.id, &report))),
+        Err(BacktestError::Stopped) => None,
         Err(error) => {
             tracing::error!(%error, "a backtest failed");
             let refusal = match error {
                 BacktestError::Draft(failure) => Refusal::from(failure),
                 other => Refusal::new(ErrorCode::InternalError, format!("failed to read the journal: {other}")),
             };
-            lines.blocking_send(line(&BacktestLine::Error(refusal.detail())))
+            Some(line(&BacktestLine::Error(refusal.detail())))
         }
-    };
+    }
 }
 
 /// Keeps a backtest from taking the processor from the workers, and says how far it is.
@@ -115,9 +114,8 @@ impl Pace<'_> {
     fn step(&mut self, progress: Progress) -> ControlFlow<()> {
         if self.told.elapsed() >= PROGRESS_INTERVAL {
             self.told = Instant::now();
-            if self.lines.blocking_send(line(&BacktestLine::progress(progress))).is_err() {
-                return ControlFlow::Break(());
-            }
+            // A client that does not keep up misses steps; the backtest waits for nobody.
+            let _ = self.lines.try_send(line(&BacktestLine::progress(progress)));
         }
         let worked = self.begun.elapsed();
         if worked >= STRETCH {

@@ -12,7 +12,9 @@ use crate::{
         identity::Need,
         submit::{ANSWER_WAIT_MAX, AskError},
     },
-    wire::json::{PolicyBody, PolicyPatch, PolicyRequest, PolicyUpdateRequest, RulesRequest, read_policy, read_rules},
+    wire::json::{
+        PolicyBody, PolicyPatch, PolicyRequest, PolicyUpdateRequest, RulesRequest, TriedPolicy, read_policy, read_rules,
+    },
 };
 
 use super::{
@@ -185,8 +187,23 @@ pub(super) async fn put(state: &RestState, caller: &Caller, source: PolicySource
 }
 
 pub(super) async fn find(state: &RestState, id: PolicyId) -> Result<(PolicySource, u32), Rejection> {
-    let found = all(state).await?.into_iter().find(|(source, _)| source.id == id);
-    found.ok_or_else(|| Rejection::not_found("no policy has this id"))
+    find_any(state, id).await?.ok_or_else(|| Rejection::not_found("no policy has this id"))
+}
+
+/// The same, where it is well that there is none.
+pub(super) async fn find_any(state: &RestState, id: PolicyId) -> Result<Option<(PolicySource, u32)>, Rejection> {
+    Ok(all(state).await?.into_iter().find(|(source, _)| source.id == id))
+}
+
+/// The policy that somebody tries. A stored one is tried as if it were active.
+pub(super) async fn tried(state: &RestState, policy: &TriedPolicy) -> Result<PolicySource, Rejection> {
+    match policy {
+        TriedPolicy::Draft(draft) => Ok((**draft).clone()),
+        TriedPolicy::Stored(id) => {
+            let (source, _) = find(state, *id).await?;
+            Ok(PolicySource { active: true, ..source })
+        }
+    }
 }
 
 pub(super) async fn all(state: &RestState) -> Result<Vec<(PolicySource, u32)>, Rejection> {

@@ -55,13 +55,13 @@ pub(super) async fn put(
     caller.allow(Need::POLICY_CHANGES)?;
     let object = body.object()?;
     let _changing = state.changes.lock().await;
-    let source = match policies::find(&state, id).await {
-        Ok((live, _)) => {
+    let source = match policies::find_any(&state, id).await? {
+        Some((live, _)) => {
             let changed = PolicyPatch::read(&object)?.apply(live);
             let rules = object.raw("rules").map(|_| read_rules(&object)).transpose()?;
             PolicySource { rules: rules.unwrap_or(changed.rules), ..changed }
         }
-        Err(_) => read_policy(&object, id)?,
+        None => read_policy(&object, id)?,
     };
     let (written, actor) = (source.clone(), caller.actor());
     match policies::blocking(&state, move |engine| engine.put_shadow(source, Some(&actor))).await? {

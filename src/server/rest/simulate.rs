@@ -8,11 +8,10 @@ use crate::{
     kernel::{
         AuthorizationId, Outcome, PolicyId, Request,
         outcome::View,
-        policy::PolicySource,
         request::{Query, Simulation},
     },
     server::identity::Need,
-    wire::json::{SimulateBody, SimulateRequest, SimulatedBody, SimulatedPolicy},
+    wire::json::{SimulateBody, SimulateRequest, SimulatedBody, TriedPolicy},
 };
 
 use super::{
@@ -45,14 +44,12 @@ pub(super) async fn simulate(State(state): State<RestState>, caller: Caller, bod
         None => caller.agent(&state, Need::SIMULATIONS)?,
     };
     let asked = SimulateBody::read(&object, PolicyId(Uuid::now_v7().as_u128()))?;
+    if let Some(TriedPolicy::Stored(_)) = &asked.policy {
+        caller.allow(Need::POLICIES)?;
+    }
     let draft = match &asked.policy {
-        SimulatedPolicy::InForce => None,
-        SimulatedPolicy::Draft(draft) => Some((**draft).clone()),
-        SimulatedPolicy::Stored(id) => {
-            caller.allow(Need::POLICIES)?;
-            let (source, _) = policies::find(&state, *id).await?;
-            Some(PolicySource { active: true, ..source })
-        }
+        Some(tried) => Some(policies::tried(&state, tried).await?),
+        None => None,
     };
     let policy = draft.as_ref().map(|draft| draft.id);
     // Random, so that no payment is taken for the repetition of one that was made.

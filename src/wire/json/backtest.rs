@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 
 use crate::{
     backtest::{Example, Money as Judged, Progress, Report, Share},
-    kernel::{AgentId, AuthorizationId, Duration, PolicyId, Timestamp, outcome::Violation, policy::PolicySource},
+    kernel::{AgentId, AuthorizationId, Duration, PolicyId, Timestamp, outcome::Violation},
 };
 
-use super::{Money, Object, PolicyRequest, Refusal, authorize::ViolationBody, read_policy};
+use super::{Money, Object, PolicyRequest, Refusal, TriedPolicy, authorize::ViolationBody};
 
 /// The most agents, and the most services, that a report prints: those that would have been denied most.
 const ROWS_MAX: usize = 100;
@@ -22,7 +22,7 @@ const SINCE_EXPECTED: &str = "how long ago, such as `7d`, `12h` or `30m`, or a m
 pub struct BacktestRequest {
     /// A draft; it takes the place of the policy that has its `id` during the whole time.
     policy: Option<PolicyRequest>,
-    /// In place of `policy`: a stored one.
+    /// In place of `policy`: a stored one, taken as active.
     policy_id: Option<PolicyId>,
     /// How long ago the time begins, such as `7d`, `12h` or `30m`, or the moment. Everything is judged where it is absent.
     #[schema(example = "7d")]
@@ -32,10 +32,8 @@ pub struct BacktestRequest {
 /// A `policies/backtest` that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BacktestBody {
-    /// The draft; `None` where a stored policy is meant.
-    pub draft: Option<PolicySource>,
-    /// The stored policy, where one is meant.
-    pub stored: Option<PolicyId>,
+    /// What they are judged by.
+    pub policy: TriedPolicy,
     /// Payments before this moment are taken as they were decided.
     pub since: Timestamp,
 }
@@ -46,21 +44,9 @@ impl BacktestBody {
     /// # Errors
     /// A [`Refusal`] that names the first field that is wrong.
     pub fn read(object: &Object<'_>, draft: PolicyId, now: Timestamp) -> Result<BacktestBody, Refusal> {
-        let (policy, stored) = (object.object("policy")?, object.identifier("policyId")?);
-        let draft = match (policy, stored) {
-            (Some(policy), None) => {
-                let id = policy.identifier("id")?.unwrap_or(draft);
-                Some(read_policy(&policy, id)?)
-            }
-            (None, Some(_)) => None,
-            (Some(_), Some(_)) | (None, None) => {
-                return Err(Refusal::invalid(
-                    object.place("policy"),
-                    "is missing or too much",
-                    "`policy` or `policyId`",
-                ));
-            }
-        };
+        let policy = TriedPolicy::read(object, draft)?;
+        let policy =
+            policy.ok_or_else(|| Refusal::invalid(object.place("policy"), "is missing", "`policy` or `policyId`"))?;
         let told = object.text("since")?;
         let since = match &told {
             Some(text) => {
@@ -68,7 +54,7 @@ impl BacktestBody {
             }
             None => Timestamp::ZERO,
         };
-        Ok(BacktestBody { draft, stored, since })
+        Ok(BacktestBody { policy, since })
     }
 }
 

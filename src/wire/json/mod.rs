@@ -28,6 +28,7 @@ mod shadow;
 mod simulate;
 mod spend;
 mod transaction;
+mod tried;
 mod wallet;
 mod watching;
 
@@ -68,10 +69,11 @@ pub use schema::Anything;
 pub use service_domain::service_domain;
 pub use setup::SetupBody;
 pub use shadow::{ShadowBody, ShadowSum};
-pub use simulate::{SimulateBody, SimulateRequest, SimulatedBody, SimulatedPolicy};
+pub use simulate::{SimulateBody, SimulateRequest, SimulatedBody};
 pub use spend::{
     SERVICES_PAGE_DEFAULT, SERVICES_PAGE_MAX, SpendFilter, SpendServicesBody, SpendSummaryBody, rail, span,
 };
 pub use transaction::{TRANSACTIONS_PAGE_DEFAULT, TransactionsBody};
+pub use tried::TriedPolicy;
 pub use wallet::{WalletBody, WalletPatch, WalletRequest};
 pub use watching::{AlertConfig, FreezeBody, FreezeConfig, FreezeRequest};

@@ -6,12 +6,11 @@ use utoipa::ToSchema;
 use crate::kernel::{
     AgentId, AuthorizationId, Failure, Outcome, PolicyId, Protocol,
     outcome::{SimulationView, Violation},
-    policy::PolicySource,
     request::{Authorize, SIMULATED_PAYMENTS_MAX},
 };
 
 use super::{
-    AuthorizeBody, AuthorizeRequest, Money, Object, PolicyRequest, Refusal, authorize::ViolationBody, read_policy,
+    AuthorizeBody, AuthorizeRequest, Money, Object, PolicyRequest, Refusal, TriedPolicy, authorize::ViolationBody,
 };
 
 /// Payments, and a policy that they are tried under.
@@ -35,22 +34,11 @@ pub struct SimulateRequest {
     request: Option<AuthorizeRequest>,
 }
 
-/// Which policy would decide.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SimulatedPolicy {
-    /// Those in force.
-    InForce,
-    /// The stored one of this id, as if it were active.
-    Stored(PolicyId),
-    /// One that is in the body.
-    Draft(Box<PolicySource>),
-}
-
 /// A `policies/simulate` that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimulateBody {
-    /// Which policy would decide.
-    pub policy: SimulatedPolicy,
+    /// Which policy would decide; `None` where those in force would.
+    pub policy: Option<TriedPolicy>,
     payments: Vec<(Protocol, AuthorizeBody)>,
 }
 
@@ -85,27 +73,13 @@ impl SimulateBody {
                 ));
             }
         };
-        Ok(SimulateBody { policy: policy(object, draft)?, payments })
+        Ok(SimulateBody { policy: TriedPolicy::read(object, draft)?, payments })
     }
 
     /// The payments that are asked about, with ids that no hold has.
     pub fn payments(&self, id: impl Fn(usize) -> AuthorizationId) -> Vec<Authorize<'_>> {
         let numbered = self.payments.iter().enumerate();
         numbered.map(|(index, (protocol, payment))| payment.request(id(index), *protocol)).collect()
-    }
-}
-
-fn policy(object: &Object<'_>, draft: PolicyId) -> Result<SimulatedPolicy, Refusal> {
-    match (object.object("policy")?, object.identifier("policyId")?) {
-        (Some(_), Some(_)) => {
-            Err(Refusal::invalid(object.place("policyId"), "stands beside `policy`", "one of the two"))
-        }
-        (Some(policy), None) => {
-            let id = policy.identifier("id")?.unwrap_or(draft);
-            Ok(SimulatedPolicy::Draft(Box::new(read_policy(&policy, id)?)))
-        }
-        (None, Some(id)) => Ok(SimulatedPolicy::Stored(id)),
-        (None, None) => Ok(SimulatedPolicy::InForce),
     }
 }
 
