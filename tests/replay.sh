@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts a gateway on an empty data directory and pastes into a shell what the manuals say: the blocks of README.md that are marked
-# for replay, and the commands of tests/seeds/. Only the host, the ports and the key are changed. Every answer is checked.
+# Starts a gateway on an empty data directory and pastes into a shell what the manuals say: the blocks of README.md and docs/ that are
+# marked for replay, and the commands of tests/seeds/. Only the host, the ports and the key are changed. Every answer is checked.
 #
 #   tests/replay.sh target/release/holdfast
 set -euo pipefail
@@ -70,21 +70,21 @@ replay_seeds() {
 }
 
 # Each marked block runs in a shell of its own that keeps the variables of the blocks before, as one terminal would.
-replay_readme() {
+replay_manuals() {
     awk '/^<!-- replay -->$/ { marked = 1; next }
          marked && /^```sh$/ { inside = 1; marked = 0; next }
          inside && /^```$/ { inside = 0; print ""; next }
-         inside { print }' "$root/README.md" | localized >"$work/readme.sh"
-    [ -s "$work/readme.sh" ] || fail "README.md has no block for replay"
-    answer=$(cd "$work" && HOLDFAST_URL=$url HOLDFAST_ADDR=127.0.0.1:$quic_port bash -euo pipefail readme.sh </dev/null) \
-        || fail "README.md: $answer"
-    check "README.md" "$answer" "$root/tests/readme.expect"
+         inside { print }' "$root/README.md" "$root"/docs/*.md | localized >"$work/manuals.sh"
+    [ -s "$work/manuals.sh" ] || fail "the manuals have no block for replay"
+    answer=$(cd "$work" && HOLDFAST_URL=$url HOLDFAST_ADDR=127.0.0.1:$quic_port bash -euo pipefail manuals.sh </dev/null) \
+        || fail "the manuals: $answer"
+    check "the manuals" "$answer" "$root/tests/manuals.expect"
 }
 
 start_gateway
 grep -q "demo" "$work/gateway.out" || fail "the first start says nothing of the demo agent"
 replay_seeds
-replay_readme
+replay_manuals
 kill -TERM "$gateway"
 wait "$gateway" || fail "the gateway did not stop cleanly"
 gateway=
