@@ -274,6 +274,32 @@ fn a_deposit_that_waits_covers_nothing_and_its_session_counts_from_the_approval(
     }
 }
 
+/// It was forgotten at the moment that would have been right had nobody decided.
+#[test]
+fn a_session_whose_deposit_is_approved_early_is_forgotten_as_early() {
+    let mut shard = asking(None);
+    let duration = Some(Duration::from_secs(MINUTE));
+    waiting(
+        shard.authorize(Authorize {
+            intent: holdfast::kernel::request::Intent::Session { duration },
+            ..mpp(1, 80, "s")
+        }),
+    );
+    shard.approve(1, ANN);
+    let mut options = shard.state.options().clone();
+    options.history_kept = Duration::from_secs(MINUTE);
+    let kept = options.session_kept.as_secs();
+    shard.ask(&Request::SetOptions(Box::new(options))).unwrap();
+    // The deposit is over and forgotten; the session is remembered for longer.
+    for _ in 0..2 {
+        assert_eq!(shard.wait(2 * MINUTE).balance(), [0; 4]);
+    }
+    shard.wait(kept - 3 * MINUTE - 1);
+    assert!(shard.close(holdfast::kernel::Protocol::Mpp, "s").is_ok());
+    shard.wait(1);
+    assert_eq!(shard.close(holdfast::kernel::Protocol::Mpp, "s"), Err(Failure::UnknownSession));
+}
+
 #[test]
 fn a_hold_that_waits_never_rides_on_a_lease() {
     let mut shard = asking(None);

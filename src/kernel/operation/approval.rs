@@ -177,8 +177,8 @@ impl State {
         self.approval_decided(slot);
         self.deadlines.outdate_hold(before, &self.holds);
         self.deadlines.push_hold(slot, self.holds.at(slot));
-        if deposit && let Some(session) = self.agent_mut(event.agent).session_mut(session) {
-            session.end_at(until);
+        if deposit {
+            self.session_ends_at(event.agent, session, until);
         }
         self.watch_approved_by_people(now, slot);
     }

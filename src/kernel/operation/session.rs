@@ -56,6 +56,15 @@ impl State {
         self.deadlines.push(Deadline { due, what: Due::Session(event.agent, event.number) });
     }
 
+    /// An envelope ends at another moment, which may be sooner: then the deadline of before would forget it too late.
+    pub(crate) fn session_ends_at(&mut self, agent: AgentIndex, number: SessionNumber, ends_at: Timestamp) {
+        let kept = self.options.session_kept;
+        let Some(session) = self.agent_mut(agent).session_mut(number) else { return };
+        session.end_at(ends_at);
+        let due = session.forgotten_at(kept);
+        self.deadlines.push(Deadline { due, what: Due::Session(agent, number) });
+    }
+
     pub(crate) fn session_named(&mut self, agent: AgentIndex, number: SessionNumber, name: &str) {
         if let Some(session) = self.agent_mut(agent).session_mut(number) {
             session.name = name.into();
