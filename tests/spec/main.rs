@@ -12,6 +12,7 @@ mod circumstance;
 mod clock;
 mod composite;
 mod deposit;
+mod every_rule;
 mod expiry;
 mod freeze;
 mod idempotency;
