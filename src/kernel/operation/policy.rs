@@ -25,7 +25,8 @@ impl State {
         {
             return Ok(Outcome::PolicyChanged { revision });
         }
-        self.change_policy(source.id, revision, events, |revision| Event::PolicyPut(Box::new(source.clone()), revision))
+        let known = self.catalogue.revision_of(source.id);
+        self.change_everywhere(known, revision, events, |revision| Event::PolicyPut(Box::new(source.clone()), revision))
     }
 
     pub(crate) fn remove_policy(
@@ -37,21 +38,24 @@ impl State {
         if revision.is_none() && !self.policies().any(|(policy, _)| policy.id == id) {
             return Err(Failure::UnknownPolicy);
         }
-        self.change_policy(id, revision, events, |revision| Event::PolicyRemoved(id, revision))
+        let known = self.catalogue.revision_of(id);
+        self.change_everywhere(known, revision, events, |revision| Event::PolicyRemoved(id, revision))
     }
 
+    /// A change of something that every shard has, of which this one knows the change `known`.
+    ///
     /// The shard that keeps the catalogue gives the next revision; the others are told it, skip what is older than what they have, and
     /// refuse nothing that is newer: a limit that one shard does not know is no limit.
-    fn change_policy(
+    pub(super) fn change_everywhere(
         &self,
-        id: PolicyId,
+        known: u32,
         revision: Option<u32>,
         events: &mut Vec<Event>,
         event: impl FnOnce(u32) -> Event,
     ) -> Result<Outcome, Failure> {
         let full = Failure::Capacity { what: "policy revisions", maximum: u64::from(u32::MAX) };
         let revision = revision.or(self.catalogue.revision().checked_add(1)).ok_or(full)?;
-        if revision > self.catalogue.revision_of(id) {
+        if revision > known {
             events.push(event(revision));
         }
         Ok(Outcome::PolicyChanged { revision })

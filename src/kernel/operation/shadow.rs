@@ -25,7 +25,7 @@ impl State {
             return Ok(Outcome::PolicyChanged { revision: self.shadows.revision_of(source.id) });
         }
         let put = |revision| Event::ShadowPut(Box::new(source.clone()), revision);
-        self.change_shadow(source.id, revision, events, put)
+        self.change_everywhere(self.shadows.revision_of(source.id), revision, events, put)
     }
 
     pub(crate) fn remove_shadow(
@@ -37,23 +37,8 @@ impl State {
         if revision.is_none() && self.shadows.shadow(id).is_none() {
             return Err(Failure::UnknownPolicy);
         }
-        self.change_shadow(id, revision, events, |revision| Event::ShadowRemoved(id, revision))
-    }
-
-    /// As for live policies, from whose revisions these are taken.
-    fn change_shadow(
-        &self,
-        id: PolicyId,
-        revision: Option<u32>,
-        events: &mut Vec<Event>,
-        event: impl FnOnce(u32) -> Event,
-    ) -> Result<Outcome, Failure> {
-        let full = Failure::Capacity { what: "policy revisions", maximum: u64::from(u32::MAX) };
-        let revision = revision.or(self.catalogue.revision().checked_add(1)).ok_or(full)?;
-        if revision > self.shadows.revision_of(id) {
-            events.push(event(revision));
-        }
-        Ok(Outcome::PolicyChanged { revision })
+        let known = self.shadows.revision_of(id);
+        self.change_everywhere(known, revision, events, |revision| Event::ShadowRemoved(id, revision))
     }
 
     /// Says where the shadows disagree with the verdict on a payment.

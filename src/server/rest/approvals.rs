@@ -6,14 +6,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     engine::{AgentHandle, EngineError},
     kernel::{
-        ApprovalRequestId, Failure, Outcome, Request, ShardId,
+        ApprovalRequestId, Failure, Outcome, Request,
         outcome::{ApprovalRequestView, View},
         request::Query,
     },
-    server::{
-        identity::Need,
-        submit::{self, AskError},
-    },
+    server::{identity::Need, submit::AskError},
     wire::json::{
         ApprovalDecisionBody, ApprovalDecisionRequest, ApprovalPage, ApprovalRequestBody, Refusal, approval_status,
     },
@@ -113,7 +110,7 @@ async fn list(State(state): State<RestState>, caller: Caller, parameters: Parame
     let asked = Asked::read(&parameters)?;
     let request = Request::Read(Query::LatestApprovalRequests(None, asked.status, asked.count()));
     let mut found = Vec::new();
-    for answer in everywhere(&state, &request).await {
+    for answer in state.ask_every_shard(&request).await {
         found.extend(views(answer)?);
     }
     page(found, &parameters)
@@ -274,19 +271,13 @@ fn page(mut found: Vec<ApprovalRequestView>, parameters: &Parameters) -> Result<
 
 /// The request of this id, which follows from its agent and its hold, so that there is one.
 async fn find(state: &RestState, id: ApprovalRequestId) -> Result<ApprovalRequestView, Rejection> {
-    for answer in everywhere(state, &Request::Read(Query::ApprovalRequest(id))).await {
+    for answer in state.ask_every_shard(&Request::Read(Query::ApprovalRequest(id))).await {
         match answer {
             Err(AskError::Engine(EngineError::Failure(Failure::UnknownApprovalRequest))) => {}
             answer => return views(answer)?.into_iter().next().ok_or_else(unknown),
         }
     }
     Err(unknown())
-}
-
-async fn everywhere(state: &RestState, request: &Request<'_>) -> Vec<Result<Outcome, AskError>> {
-    let shards = (0..state.engine.shard_count()).map(ShardId);
-    let requests: Vec<_> = shards.map(|shard| (shard, request)).collect();
-    submit::ask_all(&state.engine, &requests).await
 }
 
 fn views(answer: Result<Outcome, AskError>) -> Result<Vec<ApprovalRequestView>, Rejection> {

@@ -6,14 +6,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     engine::AgentHandle,
     kernel::{
-        BudgetRequestId, Outcome, Request, ShardId,
+        BudgetRequestId, Outcome, Request,
         outcome::{BudgetRequestView, View},
         request::{DecideBudget, Query},
     },
-    server::{
-        identity::Need,
-        submit::{self, AskError},
-    },
+    server::{identity::Need, submit::AskError},
     wire::json::{
         BudgetDecisionBody, BudgetDecisionRequest, BudgetPage, BudgetRequestBody, BudgetRequestRequest,
         NewBudgetRequest, Refusal, budget_status,
@@ -271,11 +268,8 @@ async fn find(state: &RestState, caller: &Caller, id: BudgetRequestId) -> Result
 
 /// What the shards have, all together.
 async fn everywhere(state: &RestState, query: Query<'_>) -> Result<Vec<BudgetRequestView>, Rejection> {
-    let request = Request::Read(query);
-    let shards = (0..state.engine.shard_count()).map(ShardId);
-    let requests: Vec<_> = shards.map(|shard| (shard, &request)).collect();
     let mut all = Vec::new();
-    for answer in submit::ask_all(&state.engine, &requests).await {
+    for answer in state.ask_every_shard(&Request::Read(query)).await {
         all.extend(views(answer)?);
     }
     Ok(all)

@@ -215,19 +215,31 @@ pub(super) async fn approve(
     let payment = PaymentBody::read_external(&object)?;
     let id = ids::authorization(key.or_in(&object)?.as_deref().or(payment.asked.payment_id()));
     let decided = decide(&state, agent, id, Protocol::Payment, &payment).await?;
-    let limits = decided.budget.as_ref();
-    let (decision, token, repeated) = match &decided.outcome {
-        Outcome::Approved(approval) => {
-            let token = token(&state, id, &payment.asked, decided.agent.as_ref());
-            let decision =
-                PaymentDecision::approved(approval, &payment.asked, Protocol::Payment, decided.agent.as_ref());
-            (decision, token, approval.repeated)
-        }
-        Outcome::ApprovalRequired(waiting) => (PaymentDecision::waiting(waiting), None, waiting.repeated),
-        Outcome::Denied(denial) => (PaymentDecision::denied(id, denial, decided.agent.as_ref()), None, false),
-        other => return Err(Rejection::unexpected(other)),
+    let (decision, repeated) = decision(id, &payment.asked, Protocol::Payment, &decided)?;
+    let token = match &decided.outcome {
+        Outcome::Approved(_) => token(&state, id, &payment.asked, decided.agent.as_ref()),
+        _ => None,
     };
-    Ok(Printed::ok(&decision.external(token, limits).with_budget(decided.budget_request)).repeated(repeated))
+    let decision = decision.external(token, decided.budget.as_ref());
+    Ok(Printed::ok(&decision.with_budget(decided.budget_request)).repeated(repeated))
+}
+
+/// What an outside payer is told, and whether it was told before.
+fn decision(
+    id: AuthorizationId,
+    asked: &AuthorizeBody,
+    protocol: Protocol,
+    decided: &Decided,
+) -> Result<(PaymentDecision, bool), Rejection> {
+    let agent = decided.agent.as_ref();
+    match &decided.outcome {
+        Outcome::Approved(approval) => {
+            Ok((PaymentDecision::approved(approval, asked, protocol, agent), approval.repeated))
+        }
+        Outcome::ApprovalRequired(waiting) => Ok((PaymentDecision::waiting(waiting), waiting.repeated)),
+        Outcome::Denied(denial) => Ok((PaymentDecision::denied(id, denial, agent), false)),
+        other => Err(Rejection::unexpected(other)),
+    }
 }
 
 fn token(state: &RestState, id: AuthorizationId, asked: &AuthorizeBody, agent: Option<&AgentView>) -> Option<String> {
@@ -308,15 +320,7 @@ pub(super) async fn approve_card(
     let payment = PaymentBody::read_card(&object)?;
     let id = ids::authorization(key.or_in(&object)?.as_deref().or(payment.asked.payment_id()));
     let decided = decide(&state, agent, id, Protocol::Card, &payment).await?;
-    let (decision, repeated) = match &decided.outcome {
-        Outcome::Approved(approval) => (
-            PaymentDecision::approved(approval, &payment.asked, Protocol::Card, decided.agent.as_ref()),
-            approval.repeated,
-        ),
-        Outcome::ApprovalRequired(waiting) => (PaymentDecision::waiting(waiting), waiting.repeated),
-        Outcome::Denied(denial) => (PaymentDecision::denied(id, denial, decided.agent.as_ref()), false),
-        other => return Err(Rejection::unexpected(other)),
-    };
+    let (decision, repeated) = decision(id, &payment.asked, Protocol::Card, &decided)?;
     Ok(Printed::ok(&decision.with_budget(decided.budget_request)).repeated(repeated))
 }
 

@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    kernel::{Outcome, PolicyId, Request, ShardId, outcome::View, policy::PolicySource, request::Query},
-    server::{identity::Need, submit},
+    kernel::{Outcome, PolicyId, Request, outcome::View, policy::PolicySource, request::Query},
+    server::identity::Need,
     wire::json::{PolicyBody, PolicyPatch, PolicyRequest, ShadowBody, ShadowSum, read_policy, read_rules},
 };
 
@@ -140,10 +140,8 @@ pub(super) async fn promote(
 
 /// What all shards know of a policy in shadow.
 async fn find(state: &RestState, id: PolicyId) -> Result<ShadowSum, Rejection> {
-    let look = Request::Read(Query::Shadows);
-    let asked: Vec<_> = (0..state.engine.shard_count()).map(|shard| (ShardId(shard), &look)).collect();
     let mut views = Vec::new();
-    for answer in submit::ask_all(&state.engine, &asked).await {
+    for answer in state.ask_every_shard(&Request::Read(Query::Shadows)).await {
         match answer? {
             Outcome::View(View::Shadows(of_shard)) => views.extend(of_shard),
             other => return Err(Rejection::unexpected(&other)),

@@ -120,4 +120,10 @@ impl RestState {
     pub(super) async fn ask(&self, shard: ShardId, request: &Request<'_>) -> Result<Outcome, AskError> {
         submit::ask(&self.engine, shard, request).await
     }
+
+    /// Asks every shard the same; the answers come in the order of the shards.
+    pub(super) async fn ask_every_shard(&self, request: &Request<'_>) -> Vec<Result<Outcome, AskError>> {
+        let shards = (0..self.engine.shard_count()).map(ShardId);
+        submit::ask_all(&self.engine, &shards.map(|shard| (shard, request)).collect::<Vec<_>>()).await
+    }
 }
