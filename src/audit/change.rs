@@ -201,14 +201,14 @@ impl Change {
                 Some(change.noting(&Note { note: what }))
             }
             Event::Alerted(raised) => Some(table.alerted(raised)),
-            Event::AlertChanged(number, status) => {
+            Event::AlertChanged(agent, number, status) => {
                 let action = match status {
                     AlertStatus::Resolved => Action::AlertResolved,
                     AlertStatus::Active | AlertStatus::Acknowledged => Action::Update,
                 };
                 let id = table.alert_id(*number);
                 let state = Status { status: alert_status(*status) };
-                Some(Change::new(action, Resource::Alert, id).with(&state).by(ActorKind::User))
+                Some(table.of_agent(action, Resource::Alert, *agent, id).with(&state).by(ActorKind::User))
             }
             Event::AgentFrozen(frozen) => {
                 let noted = FrozenFor {

@@ -106,8 +106,8 @@ pub enum Event {
     Settled(Box<SettlementBooked>),
     /// Something was found about an agent, or an operator froze it.
     Alerted(Box<AlertRaised>),
-    /// People have made something of an alert.
-    AlertChanged(AlertNumber, AlertStatus),
+    /// People have made something of an alert about an agent.
+    AlertChanged(AgentIndex, AlertNumber, AlertStatus),
     /// An agent pays nothing any more until an operator lets it.
     AgentFrozen(Box<Frozen>),
     /// An agent that was frozen pays again, and is watched anew.

@@ -24,7 +24,9 @@ impl State {
             (AlertStatus::Resolved, _) => {
                 return Err(Failure::Invalid { field: "status", expected: "an alert that is not `RESOLVED`" });
             }
-            (AlertStatus::Active | AlertStatus::Acknowledged, _) => events.push(Event::AlertChanged(number, status)),
+            (AlertStatus::Active | AlertStatus::Acknowledged, _) => {
+                events.push(Event::AlertChanged(alert.agent, number, status));
+            }
         }
         Ok(Outcome::Done)
     }

@@ -155,7 +155,7 @@ impl State {
             Event::ApprovalRejected(rejected) => self.approval_rejected(now, rejected),
             Event::ApprovalExpired(agent, id) => self.expired(now, *agent, *id),
             Event::Alerted(raised) => self.alerted(now, raised),
-            Event::AlertChanged(number, status) => self.alert_changed(now, *number, *status),
+            Event::AlertChanged(_, number, status) => self.alert_changed(now, *number, *status),
             Event::AgentFrozen(frozen) => self.frozen(now, frozen),
             Event::AgentUnfrozen(agent) => self.unfrozen(*agent),
             Event::HoldsVoided(agent, next) => self.holds_voided_until(*agent, *next),
