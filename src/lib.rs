@@ -13,6 +13,7 @@
 //! | [`query`] | *what came of it*: spend, decisions and transactions, from the engine's events | |
 //! | `wire`, `client` | the binary protocol `holdfast/1` and its client | `client` |
 //! | `audit` | what happened, as entries that prove themselves | `server` |
+//! | `notice` | what others learn of events, over streams and webhooks | `server` |
 //! | `server`, `config`, `cli`, `telemetry` | the gateway as a program | `server` |
 //! | `testing` | virtual clock, faulty store, reference model, random workloads | `testing` |
 
@@ -28,6 +29,8 @@ pub mod config;
 pub mod engine;
 pub mod journal;
 pub mod kernel;
+#[cfg(feature = "server")]
+pub mod notice;
 pub mod query;
 #[cfg(feature = "server")]
 pub mod server;

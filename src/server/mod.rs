@@ -12,6 +12,7 @@ pub mod rest;
 mod rest_thread;
 pub mod start;
 pub mod store;
+pub mod streams;
 pub mod submit;
 pub mod tls;
 pub mod welcome;

@@ -25,6 +25,7 @@ use super::{
     rest::{self, RestState},
     rest_thread::RestThread,
     store::{self, OpenStoreError},
+    streams::Streams,
     tls::{self, TlsError},
 };
 use crate::{
@@ -118,6 +119,7 @@ struct Gateway {
     engine: Engine,
     quic: QuicServer,
     rest: RestThread,
+    streams: Streams,
 }
 
 impl Gateway {
@@ -156,6 +158,7 @@ impl Gateway {
         let hosts: Vec<String> =
             std::iter::once(http_addr.to_string()).chain(config.mcp.hosts.iter().cloned()).collect();
         let state = RestState::new(engine.clone(), identity, clock, metrics, readers, token_key);
+        let streams = state.streams();
         let router = rest::router(state.with_mcp_hosts(&hosts));
         let rest = RestThread::start(http, router, config.server.drain)?;
         announce(&Welcome {
@@ -166,11 +169,13 @@ impl Gateway {
             is_durable,
             first_start,
         });
-        Ok(Gateway { engine, quic, rest })
+        Ok(Gateway { engine, quic, rest, streams })
     }
 
     /// The façades first, so that what they read is still answered; then everything is made durable.
     fn stop(self) {
+        // Streams never end by themselves, and the façade would wait for them.
+        self.streams.end();
         self.rest.stop();
         self.quic.drain();
         self.engine.shut_down();

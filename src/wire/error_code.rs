@@ -73,6 +73,8 @@ error_codes! {
     InvalidStatus = "INVALID_STATUS", 400, Caller, None;
     /// The hold or the budget request has expired.
     Expired = "EXPIRED", 400, Caller, None;
+    /// What followed the offset is no longer kept; the message names the first offset that is.
+    OffsetGone = "OFFSET_GONE", 410, Caller, None;
     /// Somebody else was paid than the hold is for. The hold is as it was; the payment is booked as unauthorized spend, since the money has
     /// moved.
     RecipientMismatch = "RECIPIENT_MISMATCH", 403, Caller, None;

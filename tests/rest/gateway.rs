@@ -26,6 +26,7 @@ use holdfast::{
         identity::{Identity, KeyKind, ScopeSet, Secret},
         readers::Readers,
         rest::{RestState, router},
+        streams::StreamOptions,
     },
     telemetry::Metrics,
 };
@@ -103,6 +104,11 @@ impl Answer {
 
 impl Gateway {
     pub(crate) fn new() -> Gateway {
+        Gateway::with_streams(StreamOptions::default())
+    }
+
+    /// With other limits on streams of events.
+    pub(crate) fn with_streams(streams: StreamOptions) -> Gateway {
         let mut options = EngineOptions::new(default_policy());
         options.shards = 4;
         let store = Arc::new(MemoryStore::new(NonZeroU16::new(4).unwrap()));
@@ -115,14 +121,9 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(engine.clone()));
         let readers = Readers::follow(&engine, Vec::new()).unwrap();
         let clock_of_rest = Arc::clone(&clock) as Arc<dyn Clock>;
-        let router = router(RestState::new(
-            engine.clone(),
-            identity,
-            clock_of_rest,
-            metrics,
-            readers,
-            TokenKey::random().unwrap(),
-        ));
+        let token_key = TokenKey::random().unwrap();
+        let state = RestState::new(engine.clone(), identity, clock_of_rest, metrics, readers, token_key);
+        let router = router(state.with_streams(streams));
         let operator = operator_key(&engine);
         Gateway { router, engine, operator, store, clock, threads: Some(threads) }
     }
@@ -144,6 +145,11 @@ impl Gateway {
         }
         let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
+        // A stream of events ends by itself only where it does not follow.
+        let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        if is_stream && !path.contains("follow=false") {
+            return Answer { status, headers, text: String::new() };
+        }
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
     }

@@ -62,6 +62,14 @@ impl FeedDirectory {
         FeedDirectory { shards: (0..shards).map(|_| RwLock::default()).collect() }
     }
 
+    /// One that knows what these events of a shard say.
+    #[cfg(test)]
+    pub(crate) fn knowing(shard: ShardId, events: &[(Timestamp, Event)]) -> FeedDirectory {
+        let directory = FeedDirectory::new(shard.0 + 1);
+        directory.learn(shard, events);
+        directory
+    }
+
     /// The id of an agent.
     #[must_use]
     pub fn agent(&self, shard: ShardId, agent: AgentIndex) -> Option<AgentId> {

@@ -148,8 +148,11 @@ impl Feed {
         visit: &mut dyn FnMut(&Fact<'_>),
     ) -> Result<FeedPosition, FeedError> {
         let FeedPosition { shard, sequence, index } = from;
-        if self.shards().all(|known| known != shard) || sequence > self.core.gauges.next(shard) {
+        if self.shards().all(|known| known != shard) || sequence > self.core.shared.durable(shard).next() {
             return Err(FeedError::UnknownCursor);
+        }
+        if sequence < self.core.first(shard) {
+            return Err(FeedError::CursorTooOld { shard });
         }
         let from = Next { sequence, skip: index };
         let next = match max.min(READ_EVENTS_MAX) {
@@ -174,6 +177,12 @@ impl Feed {
         FeedCursor::new(self.shards().map(|shard| Next::at(self.core.gauges.next(shard))))
     }
 
+    /// After the newest durable event, whether or not the followers were handed it yet.
+    #[must_use]
+    pub fn end(&self) -> FeedCursor {
+        FeedCursor::new(self.shards().map(|shard| Next::at(self.core.shared.durable(shard).next())))
+    }
+
     /// Waits until there is something after a cursor, at most so long; says whether there is.
     #[must_use]
     pub fn wait(&self, cursor: &FeedCursor, wait_max: Duration) -> bool {
@@ -188,6 +197,12 @@ impl Feed {
     #[must_use]
     pub fn is_behind(&self, cursor: &FeedCursor) -> bool {
         self.shards().any(|shard| self.has_more(cursor, shard))
+    }
+
+    /// Whether there is something in the shard of an event from there on.
+    #[must_use]
+    pub fn is_behind_in(&self, from: FeedPosition) -> bool {
+        from.sequence < self.core.gauges.next(from.shard)
     }
 
     /// Has `notify` called whenever the followers were handed something, until the subscription is dropped. It is called on the feed's

@@ -86,8 +86,12 @@ impl Need {
     pub const POLICY_CHANGES: Need = Need::operators(Scope::PoliciesWrite);
     /// The credentials of operators and platforms: whoever holds one can do more than its issuer, so this is a scope of its own.
     pub const GATEWAY_KEYS: Need = Need::operators(Scope::TeamWrite);
-    /// Seeing and exporting the audit, and following every event.
+    /// Seeing and exporting the audit.
     pub const AUDIT: Need = Need::operators(Scope::AuditRead);
+    /// Following every event.
+    pub const EVENTS_OF_ALL: Need = Need::operators(Scope::AuditRead);
+    /// Following the events of one agent.
+    pub const EVENTS: Need = Need::agents(Scope::TransactionsRead);
     /// Seeing webhooks, and what they could not be told.
     pub const WEBHOOKS: Need = Need::operators(Scope::AuditRead);
     /// Writing webhooks: whoever does has every event sent to a place of their choice.

@@ -21,8 +21,9 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, alerts, answer::Rejection, approvals, audit, backtest, budgets, docs, document, health, holds,
-    keys, mcp, own, payment_requests, payments, policies, shadows, simulate, spend, status, transactions, wallets,
+    RestState, agents, alerts, answer::Rejection, approvals, audit, backtest, budgets, docs, document, events, health,
+    holds, keys, mcp, own, payment_requests, payments, policies, shadows, simulate, spend, status, transactions,
+    wallets,
 };
 
 /// The most bytes of a body.
@@ -81,6 +82,7 @@ fn operations() -> OpenApiRouter<RestState> {
         .merge(simulate::routes())
         .merge(backtest::routes())
         .merge(audit::routes())
+        .merge(events::routes())
         .merge(status::routes())
         .merge(spend::routes())
         .merge(transactions::routes())

@@ -15,13 +15,15 @@ use tokio::{
 };
 use tower::Layer;
 
-use super::caller::Peer;
+use super::{caller::Peer, patient::Patient};
 
 /// The most connections at once; more wait in the listener's queue.
 pub const CONNECTIONS_MAX: usize = 4096;
 /// The longest that the headers of a request may take to arrive, and that a connection may idle between requests. `axum::serve` has no such
 /// limit, so a client that sends a byte a minute would hold a connection for ever.
 pub const HEADER_WAIT_MAX: Duration = Duration::from_secs(30);
+/// The longest that a client may take none of an answer's bytes. One that reads nothing loses its connection, so that it holds nothing for ever.
+pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// The most bytes of a request's headers.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// How long to wait after the listener failed to accept, such as when the process has no file descriptors left.
@@ -32,6 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 struct Limits {
     connections_max: usize,
     header_wait_max: Duration,
+    write_wait_max: Duration,
     drain: Duration,
 }
 
@@ -45,7 +48,12 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     drain: Duration,
 ) -> io::Result<()> {
-    let limits = Limits { connections_max: CONNECTIONS_MAX, header_wait_max: HEADER_WAIT_MAX, drain };
+    let limits = Limits {
+        connections_max: CONNECTIONS_MAX,
+        header_wait_max: HEADER_WAIT_MAX,
+        write_wait_max: WRITE_WAIT_MAX,
+        drain,
+    };
     serve_within(listener, router, stop, limits).await
 }
 
@@ -77,7 +85,7 @@ async fn accept(listener: &TcpListener, router: &Router, connections: &GracefulS
             Ok((stream, peer)) => {
                 // Every request learns where its connection comes from.
                 let service = Extension(Peer(peer)).layer(router.clone());
-                let watched = connections.watch(connection(stream, service, limits.header_wait_max));
+                let watched = connections.watch(connection(stream, service, limits));
                 tokio::spawn(async move {
                     if let Err(error) = watched.await {
                         tracing::debug!(%error, "a connection ended early");
@@ -94,16 +102,16 @@ async fn accept(listener: &TcpListener, router: &Router, connections: &GracefulS
 }
 
 type Service = AddExtension<Router, Peer>;
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Service>>;
+type Connection = http1::Connection<TokioIo<Patient>, TowerToHyperService<Service>>;
 
-fn connection(stream: TcpStream, service: Service, header_wait_max: Duration) -> Connection {
+fn connection(stream: TcpStream, service: Service, limits: Limits) -> Connection {
     // A failure to switch the delay off costs time, nothing else.
     let _ = stream.set_nodelay(true);
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_wait_max)
+        .header_read_timeout(limits.header_wait_max)
         .max_buf_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(Patient::new(stream, limits.write_wait_max)), TowerToHyperService::new(service))
 }
 
 #[cfg(test)]
@@ -118,8 +126,12 @@ mod tests {
 
     use super::*;
 
-    const PATIENT: Limits =
-        Limits { connections_max: 8, header_wait_max: Duration::from_secs(30), drain: Duration::from_secs(30) };
+    const PATIENT: Limits = Limits {
+        connections_max: 8,
+        header_wait_max: Duration::from_secs(30),
+        write_wait_max: Duration::from_secs(30),
+        drain: Duration::from_secs(30),
+    };
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
     /// Runs `client` on a thread of its own against a listener with these limits, which is never told to stop.
@@ -160,6 +172,29 @@ mod tests {
             String::from_utf8_lossy(&bytes[..count]).into_owned()
         });
         assert!(text.await.starts_with("HTTP/1.1 431"));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_loses_its_connection() {
+        let limits = Limits { connections_max: 1, write_wait_max: Duration::from_millis(50), ..PATIENT };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // More than the buffers of both ends hold.
+        let router =
+            Router::new().route("/", get(async || "hello")).route("/large", get(async || vec![b'x'; 64 << 20]));
+        let server = tokio::spawn(serve_within(listener, router, std::future::pending(), limits));
+        let text = spawn_blocking(move || {
+            let mut idle = Client::connect(address).unwrap();
+            idle.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            // There is room for one connection, so this one is served once the first is gone.
+            let mut next = Client::connect(address).unwrap();
+            next.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+            let text = read_to_end(next);
+            drop(idle);
+            text
+        });
+        assert!(text.await.unwrap().contains("hello"));
+        server.abort();
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use crate::{
         approval_token::TokenKey,
         identity::Identity,
         readers::Readers,
+        streams::{StreamOptions, Streams},
         submit::{self, AskError},
     },
     telemetry::Metrics,
@@ -51,6 +52,8 @@ pub struct RestState {
     pub(super) audits: Arc<Semaphore>,
     /// Exports of the audit that may be made at one time.
     pub(super) exports: Arc<Semaphore>,
+    /// The streams of events that are open.
+    pub(super) streams: Streams,
 }
 
 impl RestState {
@@ -80,6 +83,7 @@ impl RestState {
             look_ups: Arc::new(Semaphore::new(LOOK_UPS_MAX)),
             audits: Arc::new(Semaphore::new(AUDITS_AT_ONCE_MAX)),
             exports: Arc::new(Semaphore::new(audit::EXPORTS_AT_ONCE_MAX)),
+            streams: Streams::new(StreamOptions::default()),
         }
     }
 
@@ -87,6 +91,18 @@ impl RestState {
     #[must_use]
     pub fn with_mcp_hosts(self, hosts: &[String]) -> RestState {
         RestState { mcp_hosts: hosts.into(), ..self }
+    }
+
+    /// The same, with other limits on streams of events.
+    #[must_use]
+    pub fn with_streams(self, options: StreamOptions) -> RestState {
+        RestState { streams: Streams::new(options), ..self }
+    }
+
+    /// The streams of events: who stops the façade ends them first.
+    #[must_use]
+    pub fn streams(&self) -> Streams {
+        self.streams.clone()
     }
 
     /// What is held while something of the agent is read, changed and written back.
