@@ -14,7 +14,7 @@ use crate::{
         AgentId, AgentIndex, Amount, AuthorizationId, Duration, Event, Facts, OperationId, Options, Outcome, PolicyId,
         Protocol, Request, ShardId, State, Timestamp,
         policy::{PolicyScope, PolicySource, RuleSource},
-        request::{AgentStatus, Authorize, Capture, CreateAgent, Intent, Record},
+        request::{AgentStatus, Authorize, Capture, CreateAgent, Increment, Intent, Record},
     },
     testing::workload::{Mood, Step, Workload},
 };
@@ -265,6 +265,39 @@ fn the_facts_of_a_payment_are_those_that_came_with_it() {
         }
     }
     assert_eq!(kept, [(1, Some("weather".to_owned())), (2, None)]);
+}
+
+/// A draft of one rule of any sort.
+fn draft(rule_type: &str, operator: &str, value: &str) -> PolicySource {
+    let mut draft = policy(&[(rule_type, value)]);
+    operator.clone_into(&mut draft.rules[0].operator);
+    draft
+}
+
+#[test]
+fn rules_about_what_is_known_and_about_when_judge_the_past_as_it_was() {
+    let mut lived = permitted();
+    let bought = |id, category: &'static str| Authorize {
+        facts: Some(Box::new(Facts { category, ..Facts::default() })),
+        ..charge(id, 5)
+    };
+    pay(&mut lived, bought(1, "CLOUD"));
+    let more = Increment { id: AuthorizationId(1), operation: OperationId(1), amount: Amount::from_micros(5) };
+    assert!(matches!(lived.ask(&Request::Increment(AGENT, more)), Some(Outcome::Increased { .. })));
+    pay(&mut lived, bought(2, "GAMBLING"));
+    lived.go_on_to(lived.now.after(Duration::from_secs(3600)));
+    pay(&mut lived, charge(3, 5));
+    // They were made at 09:00 and at 10:00 of a Monday.
+    for (draft, expected) in [
+        (draft("BLOCKED_CATEGORIES", "IN_LIST", "GAMBLING"), vec![2, 3]),
+        (draft("ALLOWED_CATEGORIES", "IN_LIST", "CLOUD"), vec![2, 3]),
+        (draft("BLACKOUT_PERIOD", "BETWEEN", r#"{"start":"10:00","end":"10:01"}"#), vec![3]),
+        (draft("DAY_OF_WEEK", "IN_LIST", "Mon"), vec![1, 2, 3]),
+        (draft("X402_BLOCKED_SERVICES", "IN_LIST", "*.example.com"), vec![1, 2, 3]),
+    ] {
+        let rule = draft.rules[0].rule_type.clone();
+        assert_eq!(denied_ids(lived.judge(&draft, Timestamp::ZERO).report()), expected, "{rule}");
+    }
 }
 
 #[test]

@@ -214,7 +214,9 @@ impl Trial {
             Ok(_) => {
                 self.events.clear();
                 begun.iter().for_each(|event| self.state.apply(now, event));
-                self.state.apply(now, &Event::Approved(approved));
+                // The policies of here have judged it: a larger amount is not asked for its facts again.
+                let policy_revision = self.state.catalogue.revision();
+                self.state.apply(now, &Event::Approved(Approved { policy_revision, ..approved }));
             }
             Err(_) => {
                 self.report.unknown.add(1, amount);
