@@ -20,6 +20,9 @@ pub enum NameError {
     /// White space or control characters.
     #[error("it contains white space or control characters")]
     Malformed,
+    /// A service with letters outside ASCII: one domain has two spellings then, of which a list would know one.
+    #[error("it has letters outside ASCII; write the domain as `xn--…`")]
+    International,
 }
 
 /// A recipient or service in canonical form, with its hash: two names are equal if and only if they mean the same payee.
@@ -43,10 +46,13 @@ impl<'a> Name<'a> {
     /// The canonical form of a service's domain: lower case, without the root's trailing dot.
     ///
     /// # Errors
-    /// [`NameError`] for an empty, overlong or unprintable text.
+    /// [`NameError`] for an empty, overlong or unprintable text, and for one that is not in ASCII.
     pub fn service(text: &'a str) -> Result<Name<'a>, NameError> {
         let text = text.strip_suffix('.').unwrap_or(text);
         let has_upper = check(text)?;
+        if !text.is_ascii() {
+            return Err(NameError::International);
+        }
         Ok(Name::canonical(if has_upper { lower(text) } else { Cow::Borrowed(text) }))
     }
 
@@ -108,5 +114,8 @@ mod tests {
         assert_eq!(Name::service("a b"), Err(NameError::Malformed));
         assert_eq!(Name::recipient("a\n"), Err(NameError::Malformed));
         assert_eq!(Name::recipient(&"x".repeat(257)), Err(NameError::TooLong));
+        assert_eq!(Name::service("bücher.example"), Err(NameError::International));
+        assert_eq!(Name::service("BÜCHER.example"), Err(NameError::International));
+        assert!(Name::service("xn--bcher-kva.example").is_ok());
     }
 }

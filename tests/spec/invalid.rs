@@ -34,6 +34,8 @@ fn holds_that_cannot_be() {
         Authorize { service: "", ..mpp(1, 5, "") },
         Authorize { service: &long_name, ..plain(1, 5) },
         Authorize { service: "a\tb", ..x402(1, 5) },
+        Authorize { service: "bücher.example", ..x402(1, 5) },
+        Authorize { service: "bücher.example", ..plain(1, 5) },
         Authorize { resource: &long_resource, ..x402(1, 5) },
         Authorize { session: &long_session, ..x402(1, 5) },
         Authorize { wallet: &long_session, ..x402(1, 5) },

@@ -294,7 +294,8 @@ impl State {
         let service = if service.is_empty() && matches!(protocol, Protocol::Payment | Protocol::Card) {
             None
         } else {
-            Some(Name::service(service).map_err(|_| Failure::Invalid { field: "serviceDomain", expected: name })?)
+            let domain = "a domain of 1 to 256 bytes in ASCII (`xn--…` for other letters) without white space or control characters";
+            Some(Name::service(service).map_err(|_| Failure::Invalid { field: "serviceDomain", expected: domain })?)
         };
         let recipient_id = self.names.find(&recipient);
         let service_id = service.as_ref().and_then(|service| self.names.find(service));

@@ -6,7 +6,7 @@ use crate::kernel::policy::service::host_of_url;
 use super::{Object, Refusal};
 
 const DOMAIN_EXPECTED: &str = "the host of `resourceUrl`, such as `api.example.com`";
-const URL_EXPECTED: &str = "an absolute URL without user name, such as `https://api.example.com/data`";
+const URL_EXPECTED: &str = "an absolute URL without user name and in ASCII, such as `https://api.example.com/data`";
 
 /// The service that a payment is for, from `resourceUrl` and `serviceDomain`, of which either may be absent: a host in lower case,
 /// without port and trailing dot, as policies name it.
