@@ -210,6 +210,9 @@ fn nothing_that_a_model_says_breaks_the_gateway_either() {
         "get_budget",
         "check_payment_status",
         "request_budget",
+        "request_payment",
+        "execute_payment",
+        "approve_card_payment",
         "no_such_tool",
     ] {
         for value in odd::VALUES.iter().filter(|value| serde_json::from_str::<serde_json::Value>(value).is_ok()) {

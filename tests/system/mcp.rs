@@ -66,6 +66,20 @@ async fn refused(client: &Client, tool: &'static str, arguments: Value, code: &s
     assert_eq!(result.structured_content.unwrap()["error"]["code"], code, "{tool}");
 }
 
+/// A payment outside the rails: asked for, denied with its reasons, and executed by none but whose key may.
+async fn transfers(client: &Client) {
+    let transfer = |amount: &str| json!({ "amount": amount, "recipientAddress": format!("0x{:040}", 1) });
+    let approved = answered(client, "request_payment", transfer("0.01")).await;
+    assert_eq!(approved["status"], "APPROVED");
+    refused(client, "execute_payment", json!({ "requestId": approved["requestId"] }), "INSUFFICIENT_SCOPE").await;
+    let denied = call(client, "request_payment", transfer("100000")).await;
+    let told = denied.structured_content.clone().unwrap();
+    assert_eq!((denied.is_error, &told["status"]), (Some(true), &json!("DENIED")));
+    for reason in told["reasons"].as_array().unwrap() {
+        assert!(words(&denied).contains(reason.as_str().unwrap()), "{}", words(&denied));
+    }
+}
+
 /// A payment from the question to the books, and what goes wrong on the way.
 async fn pays(client: &Client, payer: &Payer) {
     let listed = client.list_all_tools().await.unwrap();
@@ -111,6 +125,7 @@ async fn pays(client: &Client, payer: &Payer) {
     assert_eq!(found["budgetRequests"][0]["id"], wished["id"], "{found}");
 
     refused(client, "pre_authorize_payment", json!({ "amount": 1 }), "VALIDATION_ERROR").await;
+    transfers(client).await;
     refused(client, "pre_authorize_payment", json!({ "amount": 1e30, "recipientAddress": "0xA" }), "VALIDATION_ERROR")
         .await;
     refused(client, "check_payment_status", json!({ "authorizationId": "../agents" }), "VALIDATION_ERROR").await;

@@ -3,7 +3,7 @@
 
 use holdfast::{
     client::{Client as QuicClient, ClientError, Decision, new_authorization_id},
-    kernel::{Amount, AuthorizationId, Facts, Protocol, request::Intent},
+    kernel::{Amount, AuthorizationId, Facts, Protocol, facts::Split, request::Intent},
     wire::{
         Handle,
         reply::Measure,
@@ -28,7 +28,25 @@ struct Payment {
     service: &'static str,
     session: &'static str,
     opens_session: bool,
+    known: Known,
+}
+
+/// What is known of a payment; empty texts for what is not.
+#[derive(Clone, Copy)]
+struct Known {
+    category: &'static str,
     country: &'static str,
+    /// Of 100.
+    trust_score: &'static str,
+    counterparty_status: &'static str,
+    contract: &'static str,
+    method: &'static str,
+    session_intent: &'static str,
+    merchant_category_code: &'static str,
+    /// Who is paid, where it is paid by card.
+    merchant: &'static str,
+    /// Who else gets a hundredth.
+    other: &'static str,
 }
 
 /// A report of a payment.
@@ -67,8 +85,22 @@ const SMALL: Payment = Payment {
     service: "api.example.com",
     session: "",
     opens_session: false,
-    country: "",
+    known: NOTHING,
 };
+const NOTHING: Known = Known {
+    category: "",
+    country: "",
+    trust_score: "",
+    counterparty_status: "",
+    contract: "",
+    method: "",
+    session_intent: "",
+    merchant_category_code: "",
+    merchant: "",
+    other: "",
+};
+const GOOD: Known = Known { country: "DE", trust_score: "70", counterparty_status: "VERIFIED", ..NOTHING };
+const BOUGHT: Known = Known { category: "API_PROVIDER", contract: "0xc0FFEE", ..NOTHING };
 const PAID: Report = Report {
     protocol: Protocol::X402,
     amount: "0.04",
@@ -80,6 +112,20 @@ const PAID: Report = Report {
 
 const fn cost(amount: &'static str) -> Step {
     Ask(Payment { amount, ..SMALL })
+}
+
+/// A payment of which this is known.
+const fn of(known: Known) -> Step {
+    Ask(Payment { known, ..SMALL })
+}
+
+const fn over_mpp(opens_session: bool, known: Known) -> Step {
+    Ask(Payment { protocol: Protocol::Mpp, opens_session, known, ..SMALL })
+}
+
+const fn by_card(amount: &'static str, merchant: &'static str, merchant_category_code: &'static str) -> Step {
+    let known = Known { merchant, merchant_category_code, ..NOTHING };
+    Ask(Payment { protocol: Protocol::Card, amount, service: "", known, ..SMALL })
 }
 
 const CASES: &[Case] = &[
@@ -160,11 +206,108 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "what is known of the payee",
+        rules: &[
+            ("GEOGRAPHIC_RESTRICTION", "IN_LIST", "[\"DE\",\"FR\"]"),
+            ("TRUST_SCORE", "GTE", "0.7"),
+            ("COUNTERPARTY_STATUS", "IN_LIST", "[\"TRUSTED\",\"VERIFIED\"]"),
+        ],
+        steps: &[
+            (of(GOOD), "approved, 999.95 left"),
+            (of(Known { country: "US", ..GOOD }), "denied: GEOGRAPHIC_RESTRICTION -/-"),
+            (of(Known { trust_score: "69.99", ..GOOD }), "denied: TRUST_SCORE 70.00/69.99"),
+            (of(Known { counterparty_status: "UNKNOWN", ..GOOD }), "denied: COUNTERPARTY_STATUS -/-"),
+            (of(NOTHING), "denied: GEOGRAPHIC_RESTRICTION -/-, TRUST_SCORE -/-, COUNTERPARTY_STATUS -/-"),
+            // Of somebody else who gets a part, nothing is known.
+            (
+                of(Known { other: "0xB", ..GOOD }),
+                "denied: GEOGRAPHIC_RESTRICTION -/-, TRUST_SCORE -/-, COUNTERPARTY_STATUS -/-",
+            ),
+            (of(Known { country: "Germany", ..GOOD }), "refused: VALIDATION_ERROR"),
+            (of(Known { counterparty_status: "FRIEND", ..GOOD }), "refused: VALIDATION_ERROR"),
+        ],
+    },
+    Case {
+        name: "what is bought, and how",
+        rules: &[
+            ("ALLOWED_CATEGORIES", "IN_LIST", "[\"API_PROVIDER\"]"),
+            ("CONTRACT_ALLOWLIST", "IN_LIST", "[\"0xC0ffee\"]"),
+            ("MPP_ALLOWED_METHODS", "IN_LIST", "[\"GET\"]"),
+            ("MPP_BLOCK_SESSION_INTENT", "IN_LIST", "[\"streaming\"]"),
+        ],
+        steps: &[
+            (of(BOUGHT), "approved, 999.95 left"),
+            (of(Known { category: "GAMBLING", ..BOUGHT }), "denied: CATEGORY_RESTRICTION -/-"),
+            (of(Known { contract: "0xdead", ..BOUGHT }), "denied: CONTRACT_NOT_ALLOWED -/-"),
+            (over_mpp(false, Known { method: "GET", ..BOUGHT }), "approved, 999.90 left"),
+            (over_mpp(false, Known { method: "POST", ..BOUGHT }), "denied: MPP_METHOD_NOT_ALLOWED -/-"),
+            (
+                over_mpp(true, Known { method: "GET", session_intent: "streaming", ..BOUGHT }),
+                "denied: MPP_SESSION_INTENT_BLOCKED -/-",
+            ),
+            (over_mpp(true, Known { method: "GET", session_intent: "batch", ..BOUGHT }), "approved, 999.85 left"),
+        ],
+    },
+    Case {
+        name: "cards",
+        rules: &[
+            ("CARD_MAX_AMOUNT", "LTE", "50"),
+            ("CARD_ALLOWED_MCCS", "IN_LIST", "[\"5411\",\"5812\"]"),
+            ("CARD_BLOCKED_MERCHANTS", "IN_LIST", "[\"Casino.com\"]"),
+        ],
+        steps: &[
+            (by_card("50", "Amazon", "5411"), "approved, 950.00 left"),
+            (by_card("50.000001", "Amazon", "5411"), "denied: CARD_AMOUNT_LIMIT 50.00/50.000001"),
+            (by_card("1", "Amazon", "7995"), "denied: CARD_MCC_RESTRICTION -/-"),
+            (by_card("1", "Amazon", ""), "denied: CARD_MCC_RESTRICTION -/-"),
+            (by_card("1", "casino.COM", "5812"), "denied: CARD_MERCHANT_RESTRICTION -/-"),
+            (cost("51"), "approved, 899.00 left"),
+        ],
+    },
+    Case {
+        name: "while the clock says so",
+        rules: &[
+            ("TIME_WINDOW", "BETWEEN", "{\"start\":\"00:00\",\"end\":\"24:00\",\"timezone\":\"Europe/Berlin\"}"),
+            ("DATE_RANGE", "BETWEEN", "{\"start\":\"2020-01-01\",\"end\":\"2999-12-31\"}"),
+        ],
+        steps: &[(cost("1"), "approved, 999.00 left")],
+    },
+    Case {
+        name: "after the clock said so",
+        rules: &[
+            ("EXPIRATION", "LTE", "2020-12-31"),
+            ("BLACKOUT_PERIOD", "BETWEEN", "{\"start\":\"00:00\",\"end\":\"24:00\"}"),
+        ],
+        steps: &[(cost("1"), "denied: BLACKOUT_PERIOD -/-, EXPIRED_PERMISSION -/-")],
+    },
+    Case {
+        name: "several things at once",
+        rules: &[(
+            "COMPOSITE",
+            "AND",
+            "[{\"field\":\"amount\",\"operator\":\"GT\",\"value\":\"0.05\"},{\"field\":\"country\",\"operator\":\"NEQ\",\"value\":\"DE\"}]",
+        )],
+        steps: &[
+            (cost("0.05"), "approved, 999.95 left"),
+            (cost("0.050001"), "denied: COMPOSITE -/-"),
+            (
+                Ask(Payment { amount: "0.050001", known: Known { country: "US", ..NOTHING }, ..SMALL }),
+                "denied: COMPOSITE -/-",
+            ),
+            (
+                Ask(Payment { amount: "0.05", known: Known { country: "de", ..NOTHING }, ..SMALL }),
+                "approved, 999.90 left",
+            ),
+        ],
+    },
+    Case {
         name: "what is no payment is refused",
         rules: &[],
         steps: &[
             (cost("0"), "refused: INVALID_AMOUNT"),
             (Ask(Payment { recipient: "", ..SMALL }), "refused: VALIDATION_ERROR"),
+            (Ask(Payment { service: "bücher.example", ..SMALL }), "refused: VALIDATION_ERROR"),
+            (Ask(Payment { service: "xn--bcher-kva.example", ..SMALL }), "approved, 999.95 left"),
             (Tell(Report { amount: "0", ..PAID }), "refused: INVALID_AMOUNT"),
             (Look(0), "refused: NOT_FOUND"),
         ],
@@ -205,13 +348,12 @@ async fn over_quic(client: &QuicClient, agent: Handle, step: Step, holds: &mut H
         Ask(asked) => {
             let id = new_authorization_id();
             holds.0.push(Some(id));
-            let facts = Facts { country: asked.country, ..Facts::default() };
             let request = Authorize {
                 protocol: asked.protocol,
                 service: asked.service,
                 session: asked.session,
                 intent: if asked.opens_session { Intent::Session { duration: None } } else { Intent::Charge },
-                facts: (!asked.country.is_empty()).then(|| Box::new(facts)),
+                facts: facts(&asked.known),
                 ..Authorize::payment(id, amount(asked.amount), asked.recipient)
             };
             Ok(match client.authorize(agent, &request).await.map_err(code)? {
@@ -267,16 +409,11 @@ async fn over_json(
 ) -> Result<String, String> {
     match step {
         Ask(asked) => {
-            let mut body = json!({ "amount": asked.amount, "recipientAddress": asked.recipient, "serviceDomain": asked.service,
-                "sessionId": asked.session, "country": asked.country });
-            if asked.opens_session {
-                body["intent"] = json!("session");
-            }
-            let answer = ask(question("pre_authorize_payment", asked.protocol, body)).await;
+            let answer = ask(asked.question()).await;
             let id = answer.as_ref().ok().and_then(|answer| answer["authorizationId"].as_str()?.parse().ok());
             holds.0.push(id);
             let answer = answer?;
-            if answer["authorized"] == true {
+            if answer["authorized"] == true || answer["approved"] == true {
                 return Ok(format!("approved, {} left", number(&answer["remaining"])));
             }
             if answer["status"] == "REQUIRES_APPROVAL" {
@@ -304,6 +441,51 @@ async fn over_json(
     }
 }
 
+impl Payment {
+    fn question(&self) -> Question {
+        let known = &self.known;
+        let mut body = json!({ "amount": self.amount, "category": known.category, "country": known.country, "trustScore": known.trust_score,
+            "counterpartyStatus": known.counterparty_status, "targetContractAddress": known.contract, "method": known.method,
+            "sessionIntent": known.session_intent, "merchantCategory": known.merchant_category_code, "merchantName": known.merchant });
+        if known.trust_score.is_empty() {
+            body["trustScore"] = Value::Null;
+        }
+        if !known.other.is_empty() {
+            body["splits"] = json!([{ "recipientAddress": known.other, "amount": "0.01" }]);
+        }
+        if self.opens_session {
+            body["intent"] = json!("session");
+        }
+        if self.protocol == Protocol::Card {
+            return question("approve_card_payment", self.protocol, body);
+        }
+        body["recipientAddress"] = json!(self.recipient);
+        body["serviceDomain"] = json!(self.service);
+        body["sessionId"] = json!(self.session);
+        question("pre_authorize_payment", self.protocol, body)
+    }
+}
+
+/// The same for a program that speaks the binary protocol.
+fn facts(known: &Known) -> Option<Box<Facts<'static>>> {
+    let splits = (!known.other.is_empty()).then(|| Split { recipient: known.other, amount: amount("0.01") });
+    let trust_score = (!known.trust_score.is_empty()).then(|| amount(known.trust_score).micros() / 10_000);
+    let facts = Facts {
+        category: known.category,
+        country: known.country,
+        trust_score: trust_score.map(|score| score.try_into().unwrap()),
+        counterparty_status: known.counterparty_status,
+        contract: known.contract,
+        method: known.method,
+        session_intent: known.session_intent,
+        merchant_category_code: known.merchant_category_code,
+        merchant: known.merchant,
+        splits: splits.into_iter().collect(),
+        ..Facts::default()
+    };
+    (facts != Facts::default()).then(|| Box::new(facts))
+}
+
 fn question(tool: &'static str, protocol: Protocol, arguments: Value) -> Question {
     let Value::Object(arguments) = arguments else { panic!("no object") };
     Question { tool, protocol, arguments }
@@ -314,6 +496,7 @@ fn over_rest(gateway: &Gateway<'_>, key: &str, question: Question) -> Result<Val
     let (method, path) = match question.tool {
         "pre_authorize_payment" => ("POST", format!("/api/sdk/{rail}/pre-authorize")),
         "record_payment" => ("POST", format!("/api/sdk/{rail}/record")),
+        "approve_card_payment" => ("POST", "/api/sdk/cards/approve".to_owned()),
         _ => ("GET", format!("/api/sdk/authorizations/{}", question.arguments["authorizationId"].as_str().unwrap())),
     };
     let body = if method == "GET" { Value::Null } else { Value::Object(question.arguments) };
@@ -323,7 +506,7 @@ fn over_rest(gateway: &Gateway<'_>, key: &str, question: Question) -> Result<Val
 
 async fn over_mcp(client: &McpClient, question: Question) -> Result<Value, String> {
     let mut arguments = question.arguments;
-    if question.tool != "check_payment_status" {
+    if matches!(question.tool, "pre_authorize_payment" | "record_payment") {
         arguments.insert("protocol".to_owned(), json!(question.protocol.word()));
     }
     let result = mcp::call(client, question.tool, Value::Object(arguments)).await;
@@ -367,8 +550,13 @@ fn measured(measure: Measure) -> String {
 }
 
 fn payer(gateway: &Gateway<'_>, case: &Case) -> Payer {
-    let payer = Payer::new(gateway);
-    let action = |kind: &str| if kind == "REQUIRE_APPROVAL_ABOVE" { "REQUIRE_APPROVAL" } else { "ALLOW" };
+    let scopes = json!({ "name": "all rails", "scopes": ["payments:request", "payments:approve", "transactions:read", "transactions:write"] });
+    let payer = Payer::with_key(gateway, Payer::new(gateway).agent, &scopes);
+    let action = |kind: &str| match kind {
+        "REQUIRE_APPROVAL_ABOVE" => "REQUIRE_APPROVAL",
+        "COMPOSITE" => "DENY",
+        _ => "ALLOW",
+    };
     let rule = |(kind, operator, value): &(&str, &str, &str)| json!({ "ruleType": kind, "operator": operator, "value": value, "action": action(kind) });
     let rules: Vec<Value> = case.rules.iter().map(rule).collect();
     let policy = json!({ "name": case.name, "scope": "assigned", "agentIds": [payer.agent], "rules": rules });

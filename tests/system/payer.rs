@@ -29,7 +29,12 @@ impl Payer {
         let agent = text(&gateway.operator("POST", "/api/agents", &json!({ "name": "payer" })), "id");
         let wallet = json!({ "id": "wal_1", "address": "0xWallet", "chainId": "8453", "balance": "1000.00" });
         gateway.operator("POST", &format!("/api/agents/{agent}/wallets"), &wallet);
-        let issued = gateway.operator("POST", &format!("/api/agents/{agent}/sdk-keys"), &json!({ "name": "test" }));
+        Payer::with_key(gateway, agent, &json!({ "name": "test" }))
+    }
+
+    /// The agent with one more key.
+    pub(crate) fn with_key(gateway: &Gateway<'_>, agent: String, key: &Value) -> Payer {
+        let issued = gateway.operator("POST", &format!("/api/agents/{agent}/sdk-keys"), key);
         Payer { key: text(&issued, "key"), key_id: text(&issued, "id"), agent }
     }
 

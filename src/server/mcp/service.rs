@@ -22,7 +22,8 @@ use super::{
 };
 
 const INSTRUCTIONS: &str = "Holdfast decides whether payments may happen. Before paying for anything, call pre_authorize_payment; pay only if \
-    `authorized` is true, and then call record_payment. Amounts are in whole currency units, such as 0.05; send them as text to be exact. A denial is \
+    `authorized` is true, and then call record_payment. For transfers there are request_payment and execute_payment, for cards approve_card_payment and \
+    confirm_card_payment. Amounts are in whole currency units, such as 0.05; send them as text to be exact. A denial is \
     final for this amount and moment: do not retry it unchanged, look at get_budget instead. An error names its code and what to do next.";
 
 /// What the REST façade answered.
@@ -94,7 +95,7 @@ fn answered(text: &str) -> CallToolResult {
     result
 }
 
-/// `CODE: what was wrong and what to do`, and the whole refusal for programs.
+/// `CODE: what was wrong and what to do`, with the reasons of a denial, and the whole refusal for programs.
 fn refused(text: &str) -> CallToolResult {
     let body: Value = serde_json::from_str(text).unwrap_or_default();
     let (code, message) = (body["error"]["code"].as_str(), body["error"]["message"].as_str());
@@ -105,6 +106,8 @@ fn refused(text: &str) -> CallToolResult {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         _ => "the gateway answered in a way that is not understood".to_owned(),
     };
+    let reasons = body["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let words = std::iter::once(words.as_str()).chain(reasons).collect::<Vec<_>>().join(". ");
     let mut result = CallToolResult::error(vec![ContentBlock::text(words)]);
     result.structured_content = Some(body).filter(Value::is_object);
     result
@@ -155,6 +158,9 @@ mod tests {
         let text = serde_json::to_string(&result.content).unwrap();
         assert!(text.contains("VALIDATION_ERROR: `amount` is missing; expected an amount above zero"), "{text}");
         assert_eq!(result.structured_content.unwrap()["error"]["field"], "amount");
+        let denial = r#"{"reasons":["Over the day","Over the week"],"error":{"code":"PAYMENT_DENIED","message":"no"}}"#;
+        let text = serde_json::to_string(&refused(denial).content).unwrap();
+        assert!(text.contains("PAYMENT_DENIED: no. Over the day. Over the week"), "{text}");
         assert!(serde_json::to_string(&refused("<html>").content).unwrap().contains("not understood"));
     }
 

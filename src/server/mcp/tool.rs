@@ -45,6 +45,63 @@ pub(super) const TOOLS: &[Tool] = &[
         reads_only: false,
     },
     Tool {
+        name: "request_payment",
+        title: "Ask whether a transfer may happen",
+        description: "Call this before a payment that is neither x402 nor MPP. If `approved` is true the money is held: call execute_payment with the \
+            `requestId`, and pay. If `status` is REQUIRES_APPROVAL, people are asked: ask again with the same `idempotencyKey` to learn what they decided.",
+        method: "post",
+        path: "/api/sdk/payments/request",
+        renamed: &[],
+        reads_only: false,
+    },
+    Tool {
+        name: "execute_payment",
+        title: "Take an approved transfer for paid",
+        description: "Call this right before you make a payment that request_payment has approved. Pay only if it answers EXECUTED, and exactly that amount.",
+        method: "post",
+        path: "/api/sdk/payments/{id}/execute",
+        renamed: &[("requestId", "id")],
+        reads_only: false,
+    },
+    Tool {
+        name: "approve_external_payment",
+        title: "Ask whether a transfer from an own wallet may happen",
+        description: "Call this before a payment from a wallet that you hold the keys of. If `approved` is true, pay before `expiresAt`, then call \
+            confirm_external_payment with the `approvalId` and the `approvalToken`.",
+        method: "post",
+        path: "/api/sdk/payments/approve",
+        renamed: &[],
+        reads_only: false,
+    },
+    Tool {
+        name: "confirm_external_payment",
+        title: "Report a transfer from an own wallet",
+        description: "Call this after a payment that approve_external_payment has approved, with its transaction hash. Confirming it twice counts it once.",
+        method: "post",
+        path: "/api/sdk/payments/{id}/confirm",
+        renamed: &[("approvalId", "id")],
+        reads_only: false,
+    },
+    Tool {
+        name: "approve_card_payment",
+        title: "Ask whether a card may be charged",
+        description: "Call this before paying by card. If `approved` is true the money is held: pay before `expiresAt`, then call confirm_card_payment with \
+            the `requestId`. Name the merchant and its category code, since policies may ask for them.",
+        method: "post",
+        path: "/api/sdk/cards/approve",
+        renamed: &[],
+        reads_only: false,
+    },
+    Tool {
+        name: "confirm_card_payment",
+        title: "Report whether a card was charged",
+        description: "Call this after paying by card, with what was really charged. A card that was not charged releases its money.",
+        method: "post",
+        path: "/api/sdk/cards/{id}/confirm",
+        renamed: &[("requestId", "id")],
+        reads_only: false,
+    },
+    Tool {
         name: "request_budget",
         title: "Ask a person for a budget",
         description: "Submits a request for a spending budget, which a person approves, lowers or rejects. One request at a time: while one is pending or \
