@@ -165,9 +165,9 @@ impl Change {
                 let change = table.budget(Action::Update, *agent, *id).by(ActorKind::System);
                 Some(change.with(&Status { status: "EXHAUSTED" }))
             }
-            Event::BudgetExpired(agent, id) => {
+            Event::BudgetExpired(agent, id, status) => {
                 let change = table.budget(Action::Update, *agent, *id).by(ActorKind::System);
-                Some(change.with(&Status { status: "EXPIRED" }))
+                Some(change.with(&Status { status: status.word() }).noting(&Note { note: "its time is over" }))
             }
             Event::ApprovalAsked(asked) => {
                 let waiting = table.held("PENDING_APPROVAL", &asked.hold);
@@ -224,15 +224,11 @@ impl Change {
                 Some(change.with(&Status { status: "ACTIVE" }))
             }
             Event::WatchingChanged(agent, change) => {
-                let state = Watched {
-                    auto_freeze_enabled: change.auto_freeze,
-                    thresholds: change.thresholds.iter().map(|(threshold, value)| (threshold.word(), *value)).collect(),
-                };
-                Some(table.agent(Action::Update, *agent).with(&state).by(ActorKind::User))
+                Some(table.agent(Action::Update, *agent).with(&Watched::of(change)).by(ActorKind::User))
             }
             Event::ShadowPut(..) | Event::ShadowRemoved(..) if fact.position.shard != ShardId(0) => None,
             Event::ShadowPut(source, revision) => {
-                let change = Change::new(Action::Create, Resource::Shadow, source.id.to_string());
+                let change = Change::new(made_or_changed(former), Resource::Shadow, source.id.to_string());
                 Some(change.with_text(snapshot::policy(source)).noting(&Revision { revision: *revision }))
             }
             Event::ShadowRemoved(id, revision) => {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::wire::json::Money;
+use crate::{kernel::anomaly::WatchingChange, wire::json::Money};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -183,4 +183,13 @@ pub(super) struct Watched {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) auto_freeze_enabled: Option<bool>,
     pub(super) thresholds: std::collections::BTreeMap<&'static str, u32>,
+}
+
+impl Watched {
+    pub(super) fn of(change: &WatchingChange) -> Watched {
+        Watched {
+            auto_freeze_enabled: change.auto_freeze,
+            thresholds: change.thresholds.iter().map(|(threshold, value)| (threshold.word(), *value)).collect(),
+        }
+    }
 }

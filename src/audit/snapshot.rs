@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::canonical::members;
-use super::{change::alert_status, detail::Status};
+use super::{
+    change::alert_status,
+    detail::{Status, Watched},
+};
 use crate::{
     kernel::{
         Amount, Former, Options,
@@ -157,7 +160,8 @@ pub(super) fn former(former: &Former) -> String {
         Former::Agent(_, status, name, lease) => print(&AgentSnapshot::of(Some(name), Some(*status), *lease)),
         Former::Wallet(_, source) => wallet(source),
         Former::Key(source) => key(source),
-        Former::Policy(source) => policy(source),
+        Former::Policy(source) | Former::Shadow(source) => policy(source),
+        Former::Watching(_, before) => print(&Watched::of(before)),
         Former::Options(source) => options(source),
         Former::Webhook(source) => webhook(source),
         Former::Alert(_, status) => print(&Status { status: alert_status(*status) }),

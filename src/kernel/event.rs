@@ -11,7 +11,7 @@ use super::{
         SessionNumber,
     },
     options::Options,
-    outcome::{Booking, Violation, ViolationKind},
+    outcome::{Booking, BudgetStatus, Violation, ViolationKind},
     policy::PolicySource,
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
@@ -100,8 +100,8 @@ pub enum Event {
     BudgetSpent(AgentIndex, BudgetRequestId, Amount),
     /// The whole budget is spent. It stays in force until it expires, and lets nothing pass.
     BudgetExhausted(AgentIndex, BudgetRequestId),
-    /// A budget request was not decided in time, or the budget has ended.
-    BudgetExpired(AgentIndex, BudgetRequestId),
+    /// A budget request was not decided in time, or the budget has ended; its status from then on, since what is exhausted stays so.
+    BudgetExpired(AgentIndex, BudgetRequestId, BudgetStatus),
     /// The rest of a hold was taken for paid.
     Settled(Box<SettlementBooked>),
     /// Something was found about an agent, or an operator froze it.

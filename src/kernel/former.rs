@@ -4,8 +4,8 @@ use bincode::{Decode, Encode};
 
 use super::{
     Amount, Options,
-    anomaly::{AlertNumber, AlertStatus},
-    id::AgentIndex,
+    anomaly::{AlertNumber, AlertStatus, WatchingChange},
+    id::{AgentIndex, PolicyId},
     policy::PolicySource,
     request::{AgentStatus, KeySource, Request, WalletSource},
     state::State,
@@ -29,6 +29,10 @@ pub enum Former {
     Webhook(Box<WebhookSource>),
     /// What people had made of an alert.
     Alert(AlertNumber, AlertStatus),
+    /// How an agent was watched, of what is changed.
+    Watching(AgentIndex, Box<WatchingChange>),
+    /// A policy in shadow.
+    Shadow(Box<PolicySource>),
 }
 
 impl State {
@@ -46,6 +50,8 @@ impl State {
             Request::RevokeKey(id) => self.keys.get(id).map(|key| Former::Key(Box::new(key.clone()))),
             Request::PutPolicy(source, _) => self.former_policy(source.id),
             Request::RemovePolicy(id, _) => self.former_policy(*id),
+            Request::PutShadow(source, _) => self.former_shadow(source.id),
+            Request::RemoveShadow(id, _) => self.former_shadow(*id),
             Request::SetOptions(_) => Some(Former::Options(Box::new(self.options.clone()))),
             Request::Webhook(change) => {
                 let id = match &**change {
@@ -70,8 +76,6 @@ impl State {
             | Request::CloseSession(..)
             | Request::CreateAgent(_)
             | Request::IssueKey(_)
-            | Request::PutShadow(..)
-            | Request::RemoveShadow(..)
             | Request::NoteExport(_)
             | Request::Read(_)
             | Request::RequestBudget(..)
@@ -81,8 +85,12 @@ impl State {
         }
     }
 
-    fn former_policy(&self, id: super::PolicyId) -> Option<Former> {
+    fn former_policy(&self, id: PolicyId) -> Option<Former> {
         let (source, _) = self.policies().find(|(policy, _)| policy.id == id)?;
         Some(Former::Policy(Box::new(source.clone())))
+    }
+
+    fn former_shadow(&self, id: PolicyId) -> Option<Former> {
+        self.shadows.shadow(id).map(|shadow| Former::Shadow(Box::new(shadow.source.clone())))
     }
 }

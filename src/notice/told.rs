@@ -153,7 +153,9 @@ impl Notice {
             Event::BudgetExhausted(agent, id) => {
                 table.of_agent(Kind::BudgetExhausted, *agent, || budget(*id, "EXHAUSTED"))
             }
-            Event::BudgetExpired(agent, id) => table.of_agent(Kind::BudgetExpired, *agent, || budget(*id, "EXPIRED")),
+            Event::BudgetExpired(agent, id, status) => {
+                table.of_agent(Kind::BudgetExpired, *agent, || budget(*id, status.word()))
+            }
             Event::AgentCreated(created) => table.told(Kind::AgentCreated, Some(created.id), || Agent {
                 name: Some(&created.name),
                 agent_type: Some(&created.agent_type),

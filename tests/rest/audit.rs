@@ -75,6 +75,118 @@ async fn every_change_of_an_agent_is_an_entry_with_its_actor_and_its_states() {
     assert_eq!(denied["metadata"]["recordHash"].as_str().map(str::len), Some(64));
 }
 
+/// The entries about one thing, the oldest first: what was done, by what kind of actor, and what came of it.
+async fn told(gateway: &Gateway, filter: &str, count: usize) -> Vec<Value> {
+    let path = format!("/api/audit?{filter}");
+    let page = eventually(gateway, &path, |page| page["entries"].as_array().unwrap().len() == count).await;
+    page["entries"].as_array().unwrap().iter().rev().cloned().collect()
+}
+
+#[tokio::test]
+async fn every_transition_of_a_budget_request_is_an_entry_with_the_actor_of_the_table() {
+    let gateway = Gateway::new();
+    let agent = gateway.agent("shopper").await;
+    let ask = async || {
+        let asked = r#"{"amount":0.10,"purpose":"research"}"#;
+        gateway.post("/api/sdk/budget-requests", &agent.key, asked).await.expect(201).text("id")
+    };
+    let decide = async |id: &str, decision: &str| {
+        let body = format!(r#"{{"decision":"{decision}","comment":"seen"}}"#);
+        gateway.post(&format!("/api/budget-requests/{id}"), &gateway.operator, &body).await.expect(200)
+    };
+    let spent = ask().await;
+    decide(&spent, "APPROVED").await;
+    for transaction in ["0x1", "0x2"] {
+        let body = X402_RECORD.replace("0xabc123...", transaction);
+        gateway.post("/api/sdk/x402/record", &agent.key, &body).await.expect(200);
+    }
+    let rejected = ask().await;
+    decide(&rejected, "REJECTED").await;
+    let silent = ask().await;
+    gateway.advance_seconds(24 * 3600);
+    gateway.get(&format!("/api/sdk/budget-requests/{silent}"), &agent.key).await.expect(200);
+
+    let entries =
+        async |id: &str, count| told(&gateway, &format!("resource=budget_request&resourceId={id}"), count).await;
+    let short = |entries: &[Value]| -> Vec<(String, String, String)> {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let line = |entry: &Value| {
+            let state = &entry["newState"];
+            let state = if state["status"].is_null() { &state["currentSpend"] } else { &state["status"] };
+            (text(&entry["action"]), text(&entry["actorType"]), text(state))
+        };
+        entries.iter().map(line).collect()
+    };
+    let line = |action: &str, actor: &str, state: &str| (action.to_owned(), actor.to_owned(), state.to_owned());
+    assert_eq!(
+        short(&entries(&spent, 6).await),
+        [
+            line("CREATE", "AGENT", "PENDING"),
+            line("APPROVE", "USER", "APPROVED"),
+            line("UPDATE", "AGENT", "0.05"),
+            line("UPDATE", "AGENT", "0.1"),
+            line("UPDATE", "SYSTEM", "EXHAUSTED"),
+            // It is in force no more, and remains exhausted.
+            line("UPDATE", "SYSTEM", "EXHAUSTED"),
+        ]
+    );
+    assert_eq!(
+        short(&entries(&rejected, 2).await),
+        [line("CREATE", "AGENT", "PENDING"), line("REJECT", "USER", "REJECTED")]
+    );
+    assert_eq!(
+        short(&entries(&silent, 2).await),
+        [line("CREATE", "AGENT", "PENDING"), line("UPDATE", "SYSTEM", "EXPIRED")]
+    );
+}
+
+#[tokio::test]
+async fn what_a_setting_was_before_is_told_with_what_it_is() {
+    let gateway = Gateway::new();
+    let agent = gateway.agent("shopper").await;
+    let path = format!("/api/agents/{}", agent.id);
+    for violations in [2, 7] {
+        let body = format!(
+            r#"{{"autoFreezeEnabled":{},"freezeConfig":{{"maxConsecutiveViolations":{violations}}}}}"#,
+            violations == 7
+        );
+        gateway.ask("PATCH", &path, &gateway.operator, &body).await.expect(200);
+    }
+    let entries = told(&gateway, &format!("resource=agent&resourceId={}", agent.id), 5).await;
+    let watched = |on: bool, violations: u32| json!({"autoFreezeEnabled": on, "thresholds": {"maxConsecutiveViolations": violations}});
+    let [.., first, _, second] = &entries[..] else { panic!("{entries:#?}") };
+    assert_eq!((&first["previousState"], &first["newState"]), (&watched(false, 5), &watched(false, 2)), "{entries:#?}");
+    assert_eq!((&second["previousState"], &second["newState"]), (&watched(false, 2), &watched(true, 7)));
+    assert_eq!(second["metadata"]["diff"], json!(["autoFreezeEnabled", "thresholds"]));
+
+    let policy = |cap: u32| {
+        format!(
+            r#"{{"name":"tried","rules":[{{"ruleType":"MAX_AMOUNT","operator":"LTE","value":"{cap}","action":"DENY"}}]}}"#
+        )
+    };
+    let shadow = format!("/api/policies/pol_{:032x}/shadow", 7);
+    for cap in [5, 6] {
+        gateway.ask("PUT", &shadow, &gateway.operator, &policy(cap)).await.expect(201);
+    }
+    gateway.ask("DELETE", &shadow, &gateway.operator, "").await.expect(200);
+    let entries = told(&gateway, "resource=policy_shadow", 3).await;
+    let caps: Vec<[Value; 3]> = entries
+        .iter()
+        .map(|entry| {
+            let cap = |state: &str| entry[state]["rules"][0]["value"].clone();
+            [entry["action"].clone(), cap("previousState"), cap("newState")]
+        })
+        .collect();
+    assert_eq!(
+        caps,
+        [
+            [json!("CREATE"), Value::Null, json!("5")],
+            [json!("UPDATE"), json!("5"), json!("6")],
+            [json!("DELETE"), json!("6"), Value::Null]
+        ]
+    );
+}
+
 #[tokio::test]
 async fn what_is_asked_for_is_found_page_by_page() {
     let gateway = Gateway::new();

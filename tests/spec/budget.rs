@@ -338,7 +338,12 @@ fn every_transition_is_told_as_an_event() {
     assert!(matches!(requested, Event::BudgetRequested(event) if event.purpose.as_ref() == "research"));
     assert!(matches!(approved, Event::BudgetApproved(event) if event.comment.as_ref() == "go"));
     let spent = |amount| Event::BudgetSpent(AGENT, id, micros(amount));
-    let expected = [spent(40), spent(100), Event::BudgetExhausted(AGENT, id), Event::BudgetExpired(AGENT, id)];
+    let expected = [
+        spent(40),
+        spent(100),
+        Event::BudgetExhausted(AGENT, id),
+        Event::BudgetExpired(AGENT, id, BudgetStatus::Exhausted),
+    ];
     assert_eq!(rest, expected);
 }
 

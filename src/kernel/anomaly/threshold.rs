@@ -165,6 +165,15 @@ impl Watching {
         change.thresholds.iter().for_each(|&(threshold, value)| watching.thresholds.set(threshold, value));
         watching
     }
+
+    /// The change that takes `change` back.
+    #[must_use]
+    pub fn before(&self, change: &WatchingChange) -> WatchingChange {
+        WatchingChange {
+            auto_freeze: change.auto_freeze.map(|_| self.auto_freeze),
+            thresholds: change.thresholds.iter().map(|(named, _)| (*named, self.thresholds.of(*named))).collect(),
+        }
+    }
 }
 
 /// A change of how an agent is watched; what is absent stays.

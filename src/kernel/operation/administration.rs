@@ -2,7 +2,7 @@
 
 use super::freeze::thaw;
 use crate::kernel::{
-    AgentIndex, Amount, Event, Failure, KeyId, Options, Outcome, Timestamp,
+    AgentIndex, Amount, Event, Failure, Former, KeyId, Options, Outcome, Timestamp,
     anomaly::WatchingChange,
     event::AgentCreated,
     request::{AgentStatus, CreateAgent, KeySource, UpdateAgent, WalletSource},
@@ -59,7 +59,11 @@ impl State {
             check_thresholds(change)?;
         }
         events.push(Event::AgentUpdated(index, asked.status, asked.name.map(Into::into), asked.lease));
-        events.extend(asked.watching.clone().map(|change| Event::WatchingChanged(index, change)));
+        if let Some(change) = &asked.watching {
+            let before = Former::Watching(index, Box::new(agent.watching().before(change)));
+            events.push(Event::Before(Box::new(before)));
+            events.push(Event::WatchingChanged(index, change.clone()));
+        }
         Ok(Outcome::Done)
     }
 

@@ -55,7 +55,8 @@ impl State {
             }
             Due::Budget(agent, number) => {
                 let request = self.agents.get(agent)?.budgets()?.numbered(number)?;
-                request.expires_by(deadline.due).then_some(Event::BudgetExpired(agent, request.id))
+                let ended = Event::BudgetExpired(agent, request.id, request.status_once_over());
+                request.expires_by(deadline.due).then_some(ended)
             }
             Due::Session(agent, number) => {
                 let session = self.agents.get_mut(agent)?.session_mut(number)?;

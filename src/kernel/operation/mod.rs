@@ -149,7 +149,7 @@ impl State {
             Event::BudgetRejected(rejected) => self.budget_rejected(now, rejected),
             Event::BudgetSpent(agent, id, spent) => self.budget_spent(*agent, *id, *spent),
             Event::BudgetExhausted(agent, id) => self.budget_exhausted(*agent, *id),
-            Event::BudgetExpired(agent, id) => self.budget_expired(*agent, *id),
+            Event::BudgetExpired(agent, id, _) => self.budget_expired(*agent, *id),
             Event::ApprovalAsked(asked) => self.approval_asked(now, asked),
             Event::ApprovalGiven(given) => self.approval_given(now, given),
             Event::ApprovalRejected(rejected) => self.approval_rejected(now, rejected),

@@ -115,9 +115,15 @@ impl BudgetRequest {
         if self.is_in_force() {
             self.ends_with = serial;
         }
+        self.status = self.status_once_over();
+    }
+
+    /// The status that it has once its time is over.
+    #[must_use]
+    pub fn status_once_over(&self) -> BudgetStatus {
         match self.status {
-            BudgetStatus::Pending | BudgetStatus::Approved => self.status = BudgetStatus::Expired,
-            BudgetStatus::Rejected | BudgetStatus::Expired | BudgetStatus::Exhausted => {}
+            BudgetStatus::Pending | BudgetStatus::Approved => BudgetStatus::Expired,
+            over @ (BudgetStatus::Rejected | BudgetStatus::Expired | BudgetStatus::Exhausted) => over,
         }
     }
 
