@@ -15,12 +15,14 @@ use holdfast::{
     },
     journal::{MemoryStore, Position, Store, codec::visit_events, replay},
     kernel::{
-        AgentId, AgentIndex, Amount, AuthorizationId, Duration, Event, Failure, OperationId, Outcome, PolicyId,
-        Protocol, Request, ShardId, State, Timestamp,
+        AgentId, AgentIndex, Amount, AuthorizationId, CounterpartyId, Duration, Event, Failure, OperationId, Outcome,
+        PolicyId, Protocol, Request, ShardId, State, Timestamp,
         anomaly::{Threshold, WatchingChange},
+        counterparty::{Counterparty, CounterpartyTexts},
         outcome::{ShardView, View},
         policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
         request::{Authorize, Capture, Freeze, Intent, Query, UpdateAgent},
+        state::counterparties::Entry,
     },
     testing::{Fault, FaultKind, HandDriven, VirtualClock},
 };
@@ -375,6 +377,47 @@ fn a_policy_change_that_a_crash_interrupted_reaches_every_shard() {
     for shard in (0..5).map(ShardId) {
         assert_eq!(policies(&mut gateway, shard), [(PolicyId(7), 1)], "{shard:?}");
         assert_eq!(shard_view(&mut gateway, shard).policy_revision, 3, "{shard:?}");
+    }
+    let before: usize = (0..5).map(|shard| events(gateway.disk(), ShardId(shard)).len()).sum();
+    let gateway = gateway.restart(&options, None).unwrap();
+    let after: usize = (0..5).map(|shard| events(gateway.disk(), ShardId(shard)).len()).sum();
+    assert_eq!(after - before, 5, "the next start has nothing to repair");
+}
+
+#[test]
+fn a_change_of_the_directory_that_a_crash_interrupted_reaches_every_shard() {
+    fn put(id: u128, address: &str, revision: Option<u32>) -> Request<'static> {
+        let texts = CounterpartyTexts { name: "a payee", address, ..CounterpartyTexts::default() };
+        Request::PutCounterparty(Box::new(Counterparty::new(CounterpartyId(id), &texts).unwrap()), revision)
+    }
+    fn payees(gateway: &mut HandDriven, shard: ShardId) -> Vec<(u128, String, u32)> {
+        let all = Request::Read(Query::Counterparties { after: None, count: 10 });
+        let Ok(Outcome::View(View::Counterparties(entries))) = gateway.ask_durably(shard, &all) else { panic!() };
+        let told =
+            |entry: Entry| (entry.counterparty.id.0, entry.counterparty.texts().address.to_owned(), entry.revision);
+        entries.into_iter().map(told).collect()
+    }
+    let mut options = options();
+    (options.shards, options.workers) = (5, 2);
+    let mut gateway = HandDriven::new(&options, NOW);
+    let home = gateway.engine().home();
+    // One is kept, one moves to the address of one that is removed.
+    for (shard, request) in [
+        (home, put(1, "0x1", None)),
+        (home, put(2, "0x2", None)),
+        (home, put(3, "0x3", None)),
+        (ShardId(3), put(2, "0x2", Some(2))),
+        (ShardId(3), put(3, "0x3", Some(3))),
+        (home, Request::RemoveCounterparty(CounterpartyId(2), None)),
+        (home, put(3, "0x2", None)),
+    ] {
+        assert!(gateway.ask_durably(shard, &request).is_ok());
+    }
+    let mut gateway = gateway.restart(&options, None).unwrap();
+    for shard in (0..5).map(ShardId) {
+        let expected = [(1, "0x1".to_owned(), 1), (3, "0x2".to_owned(), 5)];
+        assert_eq!(payees(&mut gateway, shard), expected, "{shard:?}");
+        assert_eq!(shard_view(&mut gateway, shard).policy_revision, 5, "{shard:?}");
     }
     let before: usize = (0..5).map(|shard| events(gateway.disk(), ShardId(shard)).len()).sum();
     let gateway = gateway.restart(&options, None).unwrap();

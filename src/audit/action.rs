@@ -89,11 +89,12 @@ pub enum Resource {
     Webhook,
     Gateway,
     AuditLog,
+    Counterparty,
 }
 
 impl Resource {
     /// All of them.
-    pub const ALL: [Resource; 15] = [
+    pub const ALL: [Resource; 16] = [
         Resource::Agent,
         Resource::Wallet,
         Resource::Key,
@@ -109,6 +110,7 @@ impl Resource {
         Resource::Webhook,
         Resource::Gateway,
         Resource::AuditLog,
+        Resource::Counterparty,
     ];
 
     /// How it is written.
@@ -130,6 +132,7 @@ impl Resource {
             Resource::Webhook => "webhook",
             Resource::Gateway => "gateway",
             Resource::AuditLog => "audit_log",
+            Resource::Counterparty => "counterparty",
         }
     }
 

@@ -235,6 +235,16 @@ impl Change {
                 let change = Change::new(Action::Delete, Resource::Shadow, id.to_string());
                 Some(change.noting(&Revision { revision: *revision }))
             }
+            Event::CounterpartyPut(..) | Event::CounterpartyRemoved(..) if fact.position.shard != ShardId(0) => None,
+            Event::CounterpartyPut(counterparty, revision) => {
+                let id = counterparty.id.to_string();
+                let change = Change::new(made_or_changed(former), Resource::Counterparty, id);
+                Some(change.with_text(snapshot::counterparty(counterparty)).noting(&Revision { revision: *revision }))
+            }
+            Event::CounterpartyRemoved(id, revision) => {
+                let change = Change::new(Action::Delete, Resource::Counterparty, id.to_string());
+                Some(change.noting(&Revision { revision: *revision }))
+            }
             // The payment that facts came with is an entry; what a shadow would have said, and what is only counted, is no change.
             Event::FactsTold(..)
             | Event::ShadowDiffered(_)

@@ -10,11 +10,12 @@ use super::{
 use crate::{
     kernel::{
         Amount, Former, Options,
+        counterparty::Counterparty,
         policy::PolicySource,
         request::{AgentStatus, KeySource, WalletSource},
         webhook::WebhookSource,
     },
-    wire::json::{KeyBody, Money, PolicyBody, agent_status_word, print},
+    wire::json::{CounterpartyBody, KeyBody, Money, PolicyBody, agent_status_word, print},
 };
 
 /// An agent, as far as operators change it.
@@ -146,10 +147,19 @@ pub(super) fn options(options: &Options) -> String {
     })
 }
 
-/// A policy without its revision, which the state before does not know; the metadata tells it.
+/// A policy without its revision.
 pub(super) fn policy(source: &PolicySource) -> String {
-    let text = print(&PolicyBody::of(source, 0));
-    let mut all = members(&text).unwrap_or_default();
+    without_revision(&print(&PolicyBody::of(source, 0)))
+}
+
+/// A payee without its revision.
+pub(super) fn counterparty(counterparty: &Counterparty) -> String {
+    without_revision(&print(&CounterpartyBody::of(counterparty, 0)))
+}
+
+/// The state before does not know the revision; the metadata tells it.
+fn without_revision(text: &str) -> String {
+    let mut all = members(text).unwrap_or_default();
     all.remove("revision");
     print(&all)
 }
@@ -164,6 +174,7 @@ pub(super) fn former(former: &Former) -> String {
         Former::Watching(_, before) => print(&Watched::of(before)),
         Former::Options(source) => options(source),
         Former::Webhook(source) => webhook(source),
+        Former::Counterparty(source) => counterparty(source),
         Former::Alert(_, status) => print(&Status { status: alert_status(*status) }),
     }
 }

@@ -111,6 +111,8 @@ impl Trial {
             | Event::KeyRevoked(_)
             | Event::PolicyPut(..)
             | Event::PolicyRemoved(..)
+            | Event::CounterpartyPut(..)
+            | Event::CounterpartyRemoved(..)
             | Event::OptionsSet(_)
             | Event::AlertChanged(..)
             | Event::AgentUnfrozen(_)

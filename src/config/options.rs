@@ -260,6 +260,7 @@ impl Checker<'_> {
             sessions_per_agent: count("maxima.sessions_per_agent", raw.sessions_per_agent)?,
             wallets_per_agent: count("maxima.wallets_per_agent", raw.wallets_per_agent)?,
             policies: count("maxima.policies", raw.policies)?,
+            counterparties: count("maxima.counterparties", raw.counterparties)?,
             keys: count("maxima.keys", raw.keys)?,
             webhooks: count("maxima.webhooks", raw.webhooks)?,
         })

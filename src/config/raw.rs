@@ -120,6 +120,7 @@ pub(super) struct RawMaxima {
     pub(super) sessions_per_agent: u64,
     pub(super) wallets_per_agent: u64,
     pub(super) policies: u64,
+    pub(super) counterparties: u64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -30,7 +30,10 @@ use super::{
 };
 use crate::{
     journal::{Sequence, Store},
-    kernel::{Actor, AgentId, Failure, Outcome, PolicyId, Request, ShardId, State, policy::PolicySource},
+    kernel::{
+        Actor, AgentId, CounterpartyId, Failure, Outcome, PolicyId, Request, ShardId, State,
+        counterparty::Counterparty, policy::PolicySource,
+    },
 };
 
 /// How long [`Engine::shut_down`] waits for the workers to let their shards go.
@@ -184,6 +187,23 @@ impl Engine {
     /// As for [`put_policy`](Self::put_policy).
     pub fn remove_shadow(&self, id: PolicyId, actor: Option<&Actor>) -> Answer {
         self.change_catalogue(actor, |revision| Request::RemoveShadow(id, revision))
+    }
+
+    /// Describes a payee in every shard, as [`put_policy`](Self::put_policy) writes a policy.
+    ///
+    /// # Errors
+    /// As for [`put_policy`](Self::put_policy).
+    pub fn put_counterparty(&self, counterparty: Counterparty, actor: Option<&Actor>) -> Answer {
+        let put = |revision| Request::PutCounterparty(Box::new(counterparty.clone()), revision);
+        self.change_catalogue(actor, put)
+    }
+
+    /// Forgets a payee in every shard.
+    ///
+    /// # Errors
+    /// As for [`put_policy`](Self::put_policy).
+    pub fn remove_counterparty(&self, id: CounterpartyId, actor: Option<&Actor>) -> Answer {
+        self.change_catalogue(actor, |revision| Request::RemoveCounterparty(id, revision))
     }
 
     /// Refuses new requests, makes everything durable, and lets every shard go, so that the next start need not assume a crash.

@@ -64,6 +64,8 @@ pub(super) fn is_observed(event: &Event) -> bool {
         | Event::TrustSeen(..)
         | Event::ShadowPut(..)
         | Event::ShadowRemoved(..)
+        | Event::CounterpartyPut(..)
+        | Event::CounterpartyRemoved(..)
         | Event::ShadowDiffered(_)
         | Event::FactsTold(..)
         | Event::By(..)

@@ -1,4 +1,4 @@
-//! Takes the shards of a store over: rebuilds each state, journals the start, and brings every shard's policies up to the home's.
+//! Takes the shards of a store over: rebuilds each state, journals the start, and brings every shard's policies and payees up to the home's.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use crate::{
     kernel::{
         self, Event, Former, PolicyId, ShardId, State, Timestamp,
         policy::{PolicyError, check},
-        state::{catalogue::Entry, shadow},
+        state::{catalogue::Entry, counterparties, shadow},
     },
 };
 
@@ -79,11 +79,11 @@ pub(super) fn recover(
     for (_, replayed) in &rebuilt {
         journal.resume(replayed)?;
     }
-    let catalogue = rebuilt.first().map(|(home, _)| catalogue_of(home)).unwrap_or_default();
+    let missed: Vec<Vec<Event>> = rebuilt.iter().map(|(state, _)| missed_by(state, &rebuilt[0].0)).collect();
     let mut pieces = Vec::new();
-    for (state, replayed) in &mut rebuilt {
+    for ((state, replayed), missed) in rebuilt.iter_mut().zip(&missed) {
         let is_new = replayed.end == Position::START;
-        let boot = Boot::new(state, now).start(options, is_new, &catalogue);
+        let boot = Boot::new(state, now).start(options, is_new, missed);
         pieces.extend(boot.into_iter().map(|piece| (replayed.shard, piece)));
     }
     commit_all(&mut journal, &pieces)?;
@@ -142,29 +142,28 @@ fn commit_all(journal: &mut Journal, pieces: &[(ShardId, Vec<u8>)]) -> Result<()
 
 /// What a shard missed of the home's catalogue, because a change was interrupted on its way to the shards. The home never misses
 /// anything: the others are told when the change is durable there.
-fn missed_by(state: &State, home: &[Event]) -> Vec<Event> {
-    let is_missed = |event: &&Event| match event {
-        Event::PolicyPut(source, revision) => state.catalogue().revision_of(source.id) < *revision,
-        Event::PolicyRemoved(id, revision) => state.catalogue().revision_of(*id) < *revision,
-        Event::ShadowPut(source, revision) => state.shadows().revision_of(source.id) < *revision,
-        Event::ShadowRemoved(id, revision) => state.shadows().revision_of(*id) < *revision,
-        _ => unreachable!("a catalogue is made of policies"),
-    };
-    home.iter().filter(is_missed).cloned().collect()
-}
-
-/// The events that make an empty catalogue equal to this one.
-fn catalogue_of(home: &State) -> Vec<Event> {
-    let entries = home.catalogue().entries();
-    let event = |(id, entry): (PolicyId, &Entry)| match &entry.source {
+fn missed_by(state: &State, home: &State) -> Vec<Event> {
+    let (catalogue, shadows, described) = (state.catalogue(), state.shadows(), state.counterparties());
+    let policy = |(id, entry): (PolicyId, &Entry)| match &entry.source {
         Some(source) => Event::PolicyPut(Box::new(source.clone()), entry.revision),
         None => Event::PolicyRemoved(id, entry.revision),
     };
+    let policies = home.catalogue().entries().filter(|(id, entry)| catalogue.revision_of(*id) < entry.revision);
     let shadow = |(id, entry): (PolicyId, &shadow::Entry)| match &entry.shadow {
         Some(shadow) => Event::ShadowPut(Box::new(shadow.source.clone()), entry.revision),
         None => Event::ShadowRemoved(id, entry.revision),
     };
-    entries.map(event).chain(home.shadows().entries().map(shadow)).collect()
+    let in_shadow = home.shadows().entries().filter(|(id, entry)| shadows.revision_of(*id) < entry.revision);
+    // Of payees who are described no more nothing is kept. They go first: others may have their addresses now.
+    let is_gone = |entry: &&counterparties::Entry| home.counterparties().get(entry.counterparty.id).is_none();
+    let gone = described.entries().filter(is_gone);
+    let removal =
+        |entry: &counterparties::Entry| Event::CounterpartyRemoved(entry.counterparty.id, home.catalogue().revision());
+    let payee =
+        |entry: &counterparties::Entry| Event::CounterpartyPut(Box::new(entry.counterparty.clone()), entry.revision);
+    let is_newer = |entry: &&counterparties::Entry| described.revision_of(entry.counterparty.id) < entry.revision;
+    let payees = home.counterparties().entries().filter(is_newer);
+    policies.map(policy).chain(in_shadow.map(shadow)).chain(gone.map(removal)).chain(payees.map(payee)).collect()
 }
 
 /// Makes the first events of a process happen to one shard.
@@ -183,7 +182,7 @@ impl Boot<'_> {
 
     /// Time first; then the start, which places the unknown holds under the leases and options of the process before;
     /// then what is different from now on.
-    fn start(mut self, options: &kernel::Options, is_new: bool, catalogue: &[Event]) -> Vec<Vec<u8>> {
+    fn start(mut self, options: &kernel::Options, is_new: bool, missed: &[Event]) -> Vec<Vec<u8>> {
         self.fire_due();
         self.happen(&Event::Started { incarnation: self.state.incarnation().saturating_add(1) });
         if is_new || self.state.options() != options {
@@ -192,9 +191,7 @@ impl Boot<'_> {
             }
             self.happen(&Event::OptionsSet(Box::new(options.clone())));
         }
-        for event in missed_by(self.state, catalogue) {
-            self.happen(&event);
-        }
+        missed.iter().for_each(|event| self.happen(event));
         self.close();
         self.pieces
     }

@@ -96,6 +96,8 @@ pub(super) fn write(event: &Event, context: &mut Context, bytes: &mut Vec<u8>) {
         | Event::TrustSeen(..)
         | Event::ShadowPut(..)
         | Event::ShadowRemoved(..)
+        | Event::CounterpartyPut(..)
+        | Event::CounterpartyRemoved(..)
         | Event::ShadowDiffered(_)
         | Event::FactsTold(..)
         | Event::By(..)

@@ -6,9 +6,10 @@ use bincode::{Decode, Encode};
 use super::{
     Actor, Amount, Duration, Former, Protocol, Timestamp,
     anomaly::{AlertKind, AlertNumber, AlertStatus, Finding, Severity, WatchingChange},
+    counterparty::Counterparty,
     id::{
-        AgentId, AgentIndex, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, NameId, OperationId, PolicyId,
-        SessionNumber,
+        AgentId, AgentIndex, ApprovalRequestId, AuthorizationId, BudgetRequestId, CounterpartyId, KeyId, NameId,
+        OperationId, PolicyId, SessionNumber,
     },
     options::Options,
     outcome::{Booking, BudgetStatus, Violation, ViolationKind},
@@ -136,6 +137,10 @@ pub enum Event {
     ApprovalRejected(Box<ApprovalRejected>),
     /// Nobody decided in time: the hold is released.
     ApprovalExpired(AgentIndex, AuthorizationId),
+    /// A payee is described, as of this revision of the catalogue.
+    CounterpartyPut(Box<Counterparty>, u32),
+    /// A payee is described no more, as of this revision of the catalogue.
+    CounterpartyRemoved(CounterpartyId, u32),
 }
 
 /// A hold was placed that waits for people.

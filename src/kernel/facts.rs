@@ -185,7 +185,7 @@ fn require(holds: bool, field: &'static str, expected: &'static str) -> Result<(
     if holds { Ok(()) } else { Err(Failure::Invalid { field, expected }) }
 }
 
-fn is_country(text: &str) -> bool {
+pub(super) fn is_country(text: &str) -> bool {
     text.is_empty() || text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 

@@ -5,7 +5,8 @@ use bincode::{Decode, Encode};
 use super::{
     Amount, Options,
     anomaly::{AlertNumber, AlertStatus, WatchingChange},
-    id::{AgentIndex, PolicyId},
+    counterparty::Counterparty,
+    id::{AgentIndex, CounterpartyId, PolicyId},
     policy::PolicySource,
     request::{AgentStatus, KeySource, Request, WalletSource},
     state::State,
@@ -33,6 +34,8 @@ pub enum Former {
     Watching(AgentIndex, Box<WatchingChange>),
     /// A policy in shadow.
     Shadow(Box<PolicySource>),
+    /// A payee of the directory.
+    Counterparty(Box<Counterparty>),
 }
 
 impl State {
@@ -52,6 +55,8 @@ impl State {
             Request::RemovePolicy(id, _) => self.former_policy(*id),
             Request::PutShadow(source, _) => self.former_shadow(source.id),
             Request::RemoveShadow(id, _) => self.former_shadow(*id),
+            Request::PutCounterparty(counterparty, _) => self.former_counterparty(counterparty.id),
+            Request::RemoveCounterparty(id, _) => self.former_counterparty(*id),
             Request::SetOptions(_) => Some(Former::Options(Box::new(self.options.clone()))),
             Request::Webhook(change) => {
                 let id = match &**change {
@@ -83,6 +88,11 @@ impl State {
             | Request::DecideApproval(..)
             | Request::By(..) => None,
         }
+    }
+
+    fn former_counterparty(&self, id: CounterpartyId) -> Option<Former> {
+        let entry = self.counterparties.get(id)?;
+        Some(Former::Counterparty(Box::new(entry.counterparty.clone())))
     }
 
     fn former_policy(&self, id: PolicyId) -> Option<Former> {

@@ -65,6 +65,10 @@ id! {
     PolicyId(u128), "pol_", 32
 }
 id! {
+    /// A payee of the directory.
+    CounterpartyId(u128), "cp_", 32
+}
+id! {
     /// A webhook.
     WebhookId(u128), "whk_", 32
 }

@@ -32,8 +32,8 @@ pub use event::Event;
 pub use facts::{Fact, Facts};
 pub use former::Former;
 pub use id::{
-    AgentId, AgentIndex, AlertId, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, NameId, OperationId,
-    PolicyId, SessionNumber, ShardId, WebhookId,
+    AgentId, AgentIndex, AlertId, ApprovalRequestId, AuthorizationId, BudgetRequestId, CounterpartyId, KeyId, NameId,
+    OperationId, PolicyId, SessionNumber, ShardId, WebhookId,
 };
 pub use name::{Name, NameError};
 pub use options::Options;

@@ -71,6 +71,8 @@ pub struct Maxima {
     pub wallets_per_agent: u32,
     /// Policies in force.
     pub policies: u32,
+    /// Payees of the directory.
+    pub counterparties: u32,
     /// Credentials a shard.
     pub keys: u32,
     /// Webhooks.
@@ -123,6 +125,7 @@ impl Default for Maxima {
             sessions_per_agent: 256,
             wallets_per_agent: 16,
             policies: 1024,
+            counterparties: 100_000,
             keys: 1 << 20,
             webhooks: 64,
         }

@@ -10,7 +10,7 @@ use super::{
     policy::{PolicyError, PolicySource, RuleKind},
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
-    state::shadow::Shadow,
+    state::{counterparties, shadow::Shadow},
     webhook::Webhook,
 };
 
@@ -163,6 +163,8 @@ pub enum Measure {
 pub enum ViolationKind {
     /// The agent is PAUSED, SUSPENDED or REVOKED.
     AgentNotActive(AgentStatusCode),
+    /// The directory says that somebody who gets a part of the payment gets nothing.
+    CounterpartyBlocked,
     /// The agent has no wallet, or not the one that was named.
     NoWallet,
     /// The wallet is frozen.
@@ -283,6 +285,9 @@ pub enum Failure {
     /// No such alert.
     #[error("no alert has this id")]
     UnknownAlert,
+    /// No such payee in the directory.
+    #[error("no counterparty has this id")]
+    UnknownCounterparty,
     /// No such policy.
     #[error("no policy has this id")]
     UnknownPolicy,
@@ -323,6 +328,11 @@ pub enum Failure {
     /// The agent is paused, suspended or revoked.
     #[error("the agent is not active; a payment of it can be rejected, or approved once it is active again")]
     AgentStopped,
+    /// The directory has blocked whom the payment is for since it was asked for.
+    #[error(
+        "the recipient is blocked by now; a payment to it can be rejected, or approved once nothing stands against it"
+    )]
+    PayeeStopped,
     /// The hold waits for people.
     #[error("the authorization waits for approval; wait for the decision, or void it")]
     AwaitsApproval,
@@ -475,6 +485,8 @@ pub enum View {
     Agents(Vec<AgentView>),
     /// Policies in force with the revision that wrote each.
     Policies(Vec<(PolicySource, u32)>),
+    /// Payees of the directory, in the order of their ids, each with the revision that wrote it.
+    Counterparties(Vec<counterparties::Entry>),
     /// One alert.
     Alert(Box<AlertView>),
     /// Alerts, the latest first.

@@ -5,7 +5,11 @@ use bincode::{BorrowDecode, Encode};
 use super::{
     Actor, Amount, Duration, Facts, Protocol, Timestamp,
     anomaly::{AlertKind, AlertNumber, AlertStatus, Severity, WatchingChange},
-    id::{AgentId, AgentIndex, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, OperationId, PolicyId},
+    counterparty::Counterparty,
+    id::{
+        AgentId, AgentIndex, ApprovalRequestId, AuthorizationId, BudgetRequestId, CounterpartyId, KeyId, OperationId,
+        PolicyId,
+    },
     options::Options,
     outcome::{ApprovalStatus, BudgetStatus},
     policy::PolicySource,
@@ -53,6 +57,10 @@ pub enum Request<'a> {
     PutShadow(PolicySource, Option<u32>),
     /// Take a policy out of shadow.
     RemoveShadow(PolicyId, Option<u32>),
+    /// Describe a payee, with the revision as for [`Request::PutPolicy`].
+    PutCounterparty(Box<Counterparty>, Option<u32>),
+    /// Forget a payee, with the revision as for [`Request::PutPolicy`].
+    RemoveCounterparty(CounterpartyId, Option<u32>),
     /// Change the options that decisions depend on.
     SetOptions(Box<Options>),
     /// Look at something; changes nothing.
@@ -423,6 +431,15 @@ pub enum Query<'a> {
     },
     /// The policies in force.
     Policies,
+    /// One payee of the directory.
+    Counterparty(CounterpartyId),
+    /// The payees of the directory after one, in the order of their ids.
+    Counterparties {
+        /// The last that is known; from the first where absent.
+        after: Option<CounterpartyId>,
+        /// The most to show; at most 1000.
+        count: u32,
+    },
     /// The webhooks.
     Webhooks,
     /// One alert of the shard.

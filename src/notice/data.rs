@@ -215,6 +215,19 @@ pub(super) struct Alert<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct Counterparty<'a> {
+    pub(super) counterparty_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trust_level: Option<&'static str>,
+    pub(super) policy_revision: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Policy<'a> {
     pub(super) policy_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]

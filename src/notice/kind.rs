@@ -100,6 +100,10 @@ kinds! {
     ShadowStarted = "policy.shadow_started";
     /// A policy is in shadow no more.
     ShadowEnded = "policy.shadow_ended";
+    /// A payee is described, or differently.
+    CounterpartyUpdated = "counterparty.updated";
+    /// A payee is described no more.
+    CounterpartyRemoved = "counterparty.removed";
     /// A credential is known.
     KeyIssued = "api_key.issued";
     /// A credential is worthless.

@@ -9,9 +9,11 @@ use crate::{
     engine::{Fact, FeedDirectory, FeedPosition},
     journal::{ChainHash, Sequence},
     kernel::{
-        Actor, ActorKind, AgentId, AgentIndex, Amount, ApprovalRequestId, AuthorizationId, BudgetRequestId, Duration,
-        Event, Former, KeyId, NameId, OperationId, Options, PolicyId, Protocol, SessionNumber, ShardId, Timestamp,
+        Actor, ActorKind, AgentId, AgentIndex, Amount, ApprovalRequestId, AuthorizationId, BudgetRequestId,
+        CounterpartyId, Duration, Event, Former, KeyId, NameId, OperationId, Options, PolicyId, Protocol,
+        SessionNumber, ShardId, Timestamp,
         anomaly::{AlertKind, AlertNumber, AlertStatus, Finding, Severity, WatchingChange},
+        counterparty::{Counterparty, CounterpartyTexts, Standing},
         event::{
             AgentCreated, AlertRaised, ApprovalAsked, ApprovalGiven, ApprovalRejected, Approved, BudgetApproved,
             BudgetRejected, BudgetRequested, CaptureBooked, Denied, Extended, Frozen, Increased, RecordBooked,
@@ -32,6 +34,7 @@ const HOLD: AuthorizationId = AuthorizationId(0x7f2);
 const OPERATION: OperationId = OperationId(0x51);
 const BUDGET: BudgetRequestId = BudgetRequestId(0xb1);
 const POLICY: PolicyId = PolicyId(0x90);
+const PAYEE: CounterpartyId = CounterpartyId(0xc0);
 const KEY: KeyId = KeyId(0xa1b2);
 /// Noon of a Friday in 2026.
 const NOON: Timestamp = Timestamp::from_micros(1_795_176_000_000_000);
@@ -74,7 +77,7 @@ names! {
     BudgetRejected, BudgetSpent, BudgetExhausted, BudgetExpired, Settled, Alerted, AlertChanged,
     AgentFrozen, AgentUnfrozen, HoldsVoided, WatchingChanged, TrustSeen, ShadowPut, ShadowRemoved,
     ShadowDiffered, FactsTold, AuditExported, ApprovalAsked, ApprovalGiven, ApprovalRejected,
-    ApprovalExpired
+    ApprovalExpired, CounterpartyPut, CounterpartyRemoved
 }
 
 fn micros(micros: u64) -> Amount {
@@ -146,6 +149,14 @@ fn policy() -> Box<PolicySource> {
         rules: Vec::new(),
         approval: None,
     })
+}
+
+fn counterparty() -> Counterparty {
+    let texts =
+        CounterpartyTexts { name: "Example Compute", address: "0xFacilitatorAddress", ..CounterpartyTexts::default() };
+    let mut entry = Counterparty::new(PAYEE, &texts).unwrap();
+    entry.standing = Some(Standing::Trusted);
+    entry
 }
 
 fn actor() -> Box<Actor> {
@@ -319,6 +330,8 @@ fn examples() -> Vec<Event> {
         Event::PolicyRemoved(POLICY, 4),
         Event::ShadowPut(policy(), 5),
         Event::ShadowRemoved(POLICY, 6),
+        Event::CounterpartyPut(Box::new(counterparty()), 7),
+        Event::CounterpartyRemoved(PAYEE, 8),
         Event::ShadowDiffered(Box::new(ShadowDiffered {
             policy: POLICY,
             agent: INDEX,
@@ -382,7 +395,7 @@ fn a_notice_has_its_envelope_and_names_its_agent() {
 
 #[test]
 fn what_every_shard_follows_is_told_of_one() {
-    let home = ["policy.", "gateway.", "audit."];
+    let home = ["policy.", "counterparty.", "gateway.", "audit."];
     for (_, notice) in told(ShardId(1), &NoticeFilter::ALL) {
         let word = notice.map_or("", |notice| notice.kind.word());
         assert!(!home.iter().any(|family| word.starts_with(family)), "{word}");

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::{
     NoticeFilter, NoticeKind,
     data::{
-        Agent, Alert, Asked, Budget, Decided, Denied, Export, Held, HoldChanged, Key, Moved, Nothing, Policy, Recorded,
-        Session, Start, Wallet,
+        Agent, Alert, Asked, Budget, Counterparty, Decided, Denied, Export, Held, HoldChanged, Key, Moved, Nothing,
+        Policy, Recorded, Session, Start, Wallet,
     },
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         AgentId, AgentIndex, AlertId, Amount, ApprovalRequestId, AuthorizationId, BudgetRequestId, Event, KeyId,
         NameId, OperationId, SessionNumber, ShardId, Timestamp,
         anomaly::{AlertNumber, AlertStatus},
+        counterparty::Standing,
         event::{AlertRaised, ApprovalAsked, Approved, Frozen, RecordBooked, SessionKind, SessionOpened},
         policy::PolicySource,
         request::{AgentStatus, KeySource, Principal},
@@ -196,6 +197,23 @@ impl Notice {
                 policy_id: id.to_string(),
                 name: None,
                 is_active: None,
+                policy_revision: *revision,
+            }),
+            Event::CounterpartyPut(entry, revision) => table.of_home(Kind::CounterpartyUpdated, || {
+                let texts = entry.texts();
+                Counterparty {
+                    counterparty_id: entry.id.to_string(),
+                    name: Some(texts.name),
+                    address: Some(texts.address),
+                    trust_level: entry.standing.map(Standing::word),
+                    policy_revision: *revision,
+                }
+            }),
+            Event::CounterpartyRemoved(id, revision) => table.of_home(Kind::CounterpartyRemoved, || Counterparty {
+                counterparty_id: id.to_string(),
+                name: None,
+                address: None,
+                trust_level: None,
                 policy_revision: *revision,
             }),
             Event::Started { incarnation } => {

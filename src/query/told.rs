@@ -64,6 +64,8 @@ pub(super) fn told(event: &Event) -> Option<Told<'_>> {
         | Event::Before(_)
         | Event::ShadowPut(..)
         | Event::ShadowRemoved(..)
+        | Event::CounterpartyPut(..)
+        | Event::CounterpartyRemoved(..)
         | Event::ShadowDiffered(_)
         | Event::FactsTold(..)
         | Event::AuditExported(_)

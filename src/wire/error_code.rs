@@ -130,15 +130,17 @@ impl From<&Failure> for ErrorCode {
             | Failure::UnknownSession
             | Failure::UnknownKey
             | Failure::UnknownPolicy
+            | Failure::UnknownCounterparty
             | Failure::UnknownAlert
             | Failure::UnknownWebhook
             | Failure::UnknownApprovalRequest
             | Failure::UnknownBudgetRequest => ErrorCode::NotFound,
             Failure::NotAnApprover => ErrorCode::InsufficientScope,
             Failure::ApprovalRequestOver(ApprovalStatus::Expired) => ErrorCode::Expired,
-            Failure::ApprovalRequestOver(_) | Failure::AgentStopped | Failure::AwaitsApproval => {
-                ErrorCode::InvalidStatus
-            }
+            Failure::ApprovalRequestOver(_)
+            | Failure::AgentStopped
+            | Failure::PayeeStopped
+            | Failure::AwaitsApproval => ErrorCode::InvalidStatus,
             Failure::BudgetRequestExists => ErrorCode::BudgetRequestExists,
             Failure::BudgetRequestOver(BudgetStatus::Expired) => ErrorCode::Expired,
             Failure::BudgetRequestOver(_) => ErrorCode::InvalidStatus,

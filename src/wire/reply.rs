@@ -561,6 +561,7 @@ impl From<View> for Reply {
             | View::Keys(_)
             | View::Agents(_)
             | View::Policies(_)
+            | View::Counterparties(_)
             | View::Webhooks(_)
             | View::Shadows(_)
             | View::Simulation(_)

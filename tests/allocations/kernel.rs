@@ -1,14 +1,15 @@
 //! The kernel: decide, and apply what was decided.
 
 use holdfast::kernel::{
-    AgentIndex, Request,
+    AgentIndex, CounterpartyId, Request,
     anomaly::{Threshold, WatchingChange},
+    counterparty::{Counterparty, CounterpartyTexts, Standing},
     request::UpdateAgent,
 };
 
 use crate::{
     count::Count,
-    fixture::{Course, End, Shard, machine_payments},
+    fixture::{Course, End, RECIPIENT, Shard, machine_payments},
 };
 
 const AGENTS: u32 = 256;
@@ -45,6 +46,26 @@ fn count(end: End) -> (Count, Count) {
 #[test]
 fn an_approval_takes_no_memory() {
     let (placing, _) = count(End::Captured);
+    placing.assert_none();
+}
+
+/// Of every payee it is known that nothing is known, and somebody else is blocked.
+#[test]
+fn a_directory_takes_no_memory_of_an_approval() {
+    let mut shard = shard(End::Captured);
+    for (address, standing) in [(RECIPIENT, Standing::Unknown), ("0xBlocked", Standing::Blocked)] {
+        let texts = CounterpartyTexts { name: "a payee", address, ..CounterpartyTexts::default() };
+        let id = CounterpartyId(standing as u128);
+        let mut entry = Counterparty::new(id, &texts).expect("an address");
+        entry.standing = Some(standing);
+        shard.ask(&Request::PutCounterparty(Box::new(entry), None));
+    }
+    let mut placing = Count::default();
+    for _ in 0..STEPS {
+        (0..COURSE.step).for_each(|_| placing.add(|| shard.place()));
+        (0..COURSE.step).for_each(|_| _ = shard.end());
+        shard.pass_step();
+    }
     placing.assert_none();
 }
 

@@ -101,7 +101,7 @@ async fn anothers_hold_cannot_be_touched() {
 }
 
 /// Every endpoint with the scope it takes, and whether it is for operators alone.
-const ENDPOINTS: [(&str, &str, &str, bool); 29] = [
+const ENDPOINTS: [(&str, &str, &str, bool); 34] = [
     ("POST", "/api/sdk/x402/pre-authorize", "payments:request", false),
     ("POST", "/api/sdk/mpp/pre-authorize", "payments:request", false),
     ("POST", "/api/sdk/x402/record", "transactions:write", false),
@@ -130,6 +130,11 @@ const ENDPOINTS: [(&str, &str, &str, bool); 29] = [
     ("GET", "/api/policies", "policies:read", true),
     ("PUT", "/api/policies/POLICY/rules", "policies:write", true),
     ("DELETE", "/api/policies/POLICY", "policies:write", true),
+    ("POST", "/api/counterparties", "counterparties:write", true),
+    ("GET", "/api/counterparties", "counterparties:read", true),
+    ("GET", "/api/counterparties/PAYEE", "counterparties:read", true),
+    ("PATCH", "/api/counterparties/PAYEE", "counterparties:write", true),
+    ("DELETE", "/api/counterparties/PAYEE", "counterparties:write", true),
     ("GET", "/api/status", "audit:read", true),
 ];
 
@@ -138,7 +143,8 @@ async fn passes(gateway: &Gateway, agent: &str, method: &str, path: &str, key: &
     let path = path
         .replace("AGENT", agent)
         .replace("HOLD", &format!("auth_{:032x}", 7))
-        .replace("POLICY", &format!("pol_{:032x}", 7));
+        .replace("POLICY", &format!("pol_{:032x}", 7))
+        .replace("PAYEE", &format!("cp_{:032x}", 7));
     let named = format!("{path}?agentId={agent}");
     let answer = gateway.ask(method, &named, key, if method == "GET" { "" } else { "[]" }).await;
     assert_ne!(answer.status.as_u16(), 401, "{method} {path}: {}", answer.text);

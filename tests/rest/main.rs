@@ -10,6 +10,7 @@ mod audit;
 mod bad_input;
 mod budgets;
 mod challenges;
+mod counterparties;
 mod events;
 mod gateway;
 mod http;

@@ -59,6 +59,8 @@ fn of_what_operators_make() {
     check(|maxima| maxima.wallets_per_agent = 1, 1, &wallets);
     let policies = [8, 9].map(|id| Request::PutPolicy(PolicySource { id: PolicyId(id), ..policy(&[]) }, None));
     check(|maxima| maxima.policies = 1, 1, &policies);
+    let payees = ["0xaa", "0xbb"].map(crate::counterparty::put);
+    check(|maxima| maxima.counterparties = 1, 1, &payees);
     let agent = CreateAgent { id: AgentId(2), name: "", agent_type: "", status: AgentStatus::Active, lease: None };
     check(|maxima| maxima.agents = 1, 1, &[Request::CreateAgent(agent)]);
     let key = |id| {

@@ -201,6 +201,8 @@ impl Shard {
             | Event::KeyRevoked(_)
             | Event::PolicyPut(..)
             | Event::PolicyRemoved(..)
+            | Event::CounterpartyPut(..)
+            | Event::CounterpartyRemoved(..)
             | Event::Started { .. }
             | Event::Stopped
             | Event::Checkpoint(_)

@@ -2,7 +2,7 @@
 
 use super::limits::Verdict;
 use crate::kernel::{
-    AgentIndex, ApprovalRequestId, AuthorizationId, Duration, Event, Failure, Outcome, Timestamp,
+    AgentIndex, ApprovalRequestId, AuthorizationId, Duration, Event, Failure, Name, Outcome, Timestamp,
     event::{ApprovalAsked, ApprovalGiven, ApprovalRejected, Approved},
     outcome::{
         ApprovalAnswerView, ApprovalRequestView, ApprovalRequired, ApprovalStatus, Denial, HoldStatus, Measure,
@@ -133,6 +133,9 @@ impl State {
         }
         if asked.approves && agent.status != AgentStatus::Active {
             return Err(Failure::AgentStopped);
+        }
+        if asked.approves && self.is_stopped(&Name::canonical(self.names.text(hold.recipient).into())) {
+            return Err(Failure::PayeeStopped);
         }
         let comment = asked.comment.into();
         let mut decided = hold.clone();

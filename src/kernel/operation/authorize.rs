@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{
     approval,
+    counterparty::is_blocked,
     join::Join,
     limits::{self, Party, Payment, Verdict},
 };
@@ -77,6 +78,8 @@ impl State {
         let life = self.life(program, now, asked, join)?;
         let deposit = join.session().and_then(|session| self.deposit_hold(index, session));
         let wallet = agent.wallet_for(asked.wallet);
+        let entry = self.described(program, &payee.recipient);
+        let others = self.others(program, asked)?;
         let payment = Payment {
             protocol: asked.protocol,
             amount: asked.amount,
@@ -93,8 +96,9 @@ impl State {
             enlarges: false,
             judged: false,
             facts: asked.facts.as_deref(),
-            entry: None,
-            others: others(asked)?,
+            entry,
+            blocked: is_blocked(entry, &others),
+            others,
         };
         let verdict = limits::check(agent, program, &self.options, &payment, now);
         let shadows = |events: &mut Vec<Event>| {
@@ -325,6 +329,19 @@ impl State {
         self.deposit_in(agent, session).map(|slot| self.holds.at(slot))
     }
 
+    /// Who else gets a part of the payment.
+    fn others<'a>(&'a self, program: &Program, asked: &'a Authorize<'_>) -> Result<Vec<Party<'a>>, Failure> {
+        let splits = asked.facts.iter().flat_map(|facts| &facts.splits);
+        let party = |split: &'a Split<'_>| {
+            let name = Name::recipient(split.recipient);
+            let expected = "recipients with names of 1 to 256 bytes without white space or control characters";
+            let name = name.map_err(|_| Failure::Invalid { field: "splits", expected })?;
+            let entry = self.described(program, &name);
+            Ok(Party { name, entry })
+        };
+        splits.map(party).collect()
+    }
+
     fn check_fields(&self, agent: &Agent, asked: &Authorize<'_>) -> Result<(), Failure> {
         let invalid = |field, expected| Err(Failure::Invalid { field, expected });
         let in_range = |life: Duration| life > Duration::ZERO && life <= self.options.hold_max;
@@ -422,18 +439,6 @@ impl Payee<'_> {
             service_id: service,
         }
     }
-}
-
-/// Who else gets a part of the payment.
-fn others<'a>(asked: &'a Authorize<'_>) -> Result<Vec<Party<'a>>, Failure> {
-    let splits = asked.facts.iter().flat_map(|facts| &facts.splits);
-    let party = |split: &'a Split<'_>| {
-        let name = Name::recipient(split.recipient);
-        let expected = "recipients with names of 1 to 256 bytes without white space or control characters";
-        let name = name.map_err(|_| Failure::Invalid { field: "splits", expected })?;
-        Ok(Party { name, entry: None })
-    };
-    splits.map(party).collect()
 }
 
 fn asked_duration(asked: &Authorize<'_>) -> Option<Duration> {

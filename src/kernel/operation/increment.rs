@@ -2,6 +2,7 @@
 
 use super::{
     authorize::Payee,
+    counterparty::is_blocked,
     join::Join,
     limits::{self, Payment},
 };
@@ -51,6 +52,7 @@ impl State {
         let whole = hold.amount().saturating_add(asked.amount);
         let payee = Payee::known(self, hold.recipient, hold.service());
         let session = agent.session(hold.session);
+        let entry = self.described(self.program(agent), &payee.recipient);
         let payment = Payment {
             protocol: hold.protocol,
             amount: asked.amount,
@@ -67,8 +69,9 @@ impl State {
             enlarges: true,
             judged: hold.policy_revision() == self.catalogue.revision(),
             facts: None,
-            entry: None,
+            entry,
             others: Vec::new(),
+            blocked: is_blocked(entry, &[]),
         };
         let verdict = limits::check(agent, self.program(agent), &self.options, &payment, now);
         if let Some(first) = verdict.first_refusal() {

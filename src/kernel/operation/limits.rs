@@ -51,6 +51,8 @@ pub(crate) struct Payment<'a> {
     pub(crate) entry: Option<&'a Counterparty>,
     /// Who else gets a part of it.
     pub(crate) others: Vec<Party<'a>>,
+    /// Whether one of them all gets nothing, whatever the policies say.
+    pub(crate) blocked: bool,
 }
 
 /// One of those who get a part of a payment, beside the first.
@@ -110,6 +112,7 @@ fn ask_all(agent: &Agent, program: &Program, options: &Options, payment: &Paymen
     let verdict = Verdict::passed(None, Reasons::default());
     let mut check = Check { agent, payment, now, unknown: agent.unknown_amount(), verdict };
     check.status();
+    check.screening();
     let wallet = payment.wallet.and_then(|at| Some((agent.wallets.get(at)?, agent.wallet_windows(at))));
     if payment.draws() {
         check.envelope();
@@ -199,6 +202,12 @@ impl Check<'_> {
             AgentStatus::Revoked => AgentStatusCode::Revoked,
         };
         self.violate(ViolationKind::AgentNotActive(code), Measure::None, Measure::None);
+    }
+
+    fn screening(&mut self) {
+        if self.payment.blocked {
+            self.violate(ViolationKind::CounterpartyBlocked, Measure::None, Measure::None);
+        }
     }
 
     fn wallet(&mut self, wallet: Option<&Wallet>, options: &Options) {

@@ -9,6 +9,7 @@ mod authorize;
 mod budget;
 mod capture;
 mod capture_to;
+mod counterparty;
 mod extend;
 mod freeze;
 mod increment;
@@ -65,6 +66,8 @@ impl State {
             Request::RemovePolicy(id, revision) => self.remove_policy(*id, *revision, events),
             Request::PutShadow(source, revision) => self.put_shadow(source, *revision, events),
             Request::RemoveShadow(id, revision) => self.remove_shadow(*id, *revision, events),
+            Request::PutCounterparty(counterparty, revision) => self.put_counterparty(counterparty, *revision, events),
+            Request::RemoveCounterparty(id, revision) => self.remove_counterparty(*id, *revision, events),
             Request::SetOptions(options) => Ok(self.set_options(options, events)),
             Request::Read(query) => self.read(now, query).map(Outcome::View),
             Request::Webhook(change) => self.change_webhook(change, events),
@@ -137,6 +140,8 @@ impl State {
             Event::KeyRevoked(id) => self.key_revoked(*id),
             Event::PolicyPut(source, revision) => self.policy_put(source, *revision),
             Event::PolicyRemoved(id, revision) => self.policy_removed(*id, *revision),
+            Event::CounterpartyPut(counterparty, revision) => self.counterparty_put(counterparty, *revision),
+            Event::CounterpartyRemoved(id, revision) => self.counterparty_removed(*id, *revision),
             Event::ShadowPut(source, revision) => self.shadow_put(now, source, *revision),
             Event::ShadowRemoved(id, revision) => self.shadow_removed(*id, *revision),
             Event::ShadowDiffered(differed) => self.shadows.differed(now, differed),

@@ -20,7 +20,8 @@ pub(crate) fn pass(
     now: Timestamp,
 ) -> Option<Verdict> {
     let session = payment.join.session();
-    let is_ordinary = payment.is_charge() && agent.status == AgentStatus::Active && !program.denies_all();
+    let is_ordinary =
+        payment.is_charge() && !payment.blocked && agent.status == AgentStatus::Active && !program.denies_all();
     if !is_ordinary || session.is_some_and(|session| !session.is_open()) {
         return None;
     }

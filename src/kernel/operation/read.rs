@@ -24,6 +24,9 @@ const AGENTS_SHOWN_MAX: u32 = 1000;
 /// The most budget or approval requests that one query shows.
 const REQUESTS_SHOWN_MAX: u32 = 1000;
 
+/// The most payees that one query shows.
+const COUNTERPARTIES_SHOWN_MAX: u32 = 1000;
+
 /// Takes limits one by one: who looks at them on the way of a payment keeps none.
 pub(crate) struct Limits<'a>(pub(crate) &'a mut dyn FnMut(LimitView));
 
@@ -56,6 +59,14 @@ impl State {
             }
             Query::Policies => {
                 View::Policies(self.policies().map(|(source, revision)| (source.clone(), revision)).collect())
+            }
+            Query::Counterparty(id) => {
+                let entry = self.counterparties.get(*id).ok_or(Failure::UnknownCounterparty)?;
+                View::Counterparties(vec![entry.clone()])
+            }
+            Query::Counterparties { after, count } => {
+                let count = (*count).min(COUNTERPARTIES_SHOWN_MAX) as usize;
+                View::Counterparties(self.counterparties.after(*after).take(count).cloned().collect())
             }
             Query::Webhooks => View::Webhooks(self.webhooks.values().cloned().collect()),
             Query::Alert(number) => View::Alert(Box::new(self.alert_view(*number)?)),

@@ -17,6 +17,7 @@ pub struct Program {
     /// By protocol.
     caps: [Caps; Protocol::ALL.len()],
     velocity_periods: PeriodSet,
+    asks_about_payees: bool,
     smallest_amount_limit: Option<Amount>,
     smallest_count_limit: Option<u32>,
     session_duration_max: Option<Duration>,
@@ -67,6 +68,7 @@ impl Program {
         Program {
             denies_all: false,
             caps: Protocol::ALL.map(|protocol| Caps::new(all(), protocol)),
+            asks_about_payees: all().any(Rule::asks_about_payee),
             velocity_periods: all().filter_map(velocity).map(|(period, _)| period).collect(),
             smallest_amount_limit: all().filter_map(Rule::cumulative_cap).min(),
             smallest_count_limit: all().filter_map(velocity).map(|(_, max_count)| max_count).min(),
@@ -116,6 +118,12 @@ impl Program {
     #[must_use]
     pub fn policies(&self) -> &[(PolicyId, u32)] {
         &self.policies
+    }
+
+    /// Whether some rule asks for what the directory says of a payee.
+    #[must_use]
+    pub fn asks_about_payees(&self) -> bool {
+        self.asks_about_payees
     }
 
     /// The rolling periods over which payments must be counted.

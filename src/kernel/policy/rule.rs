@@ -170,6 +170,12 @@ impl Rule {
         }
     }
 
+    /// Whether it asks for what the directory may know of a payee.
+    #[must_use]
+    pub fn asks_about_payee(&self) -> bool {
+        matches!(self, Rule::Circumstance(circumstance) if circumstance.condition.asks_about_payee())
+    }
+
     /// What it means to pass it.
     #[must_use]
     pub const fn reason(&self) -> Reason {

@@ -11,6 +11,7 @@ use super::{
     approval::Approvals,
     budget::BudgetRequests,
     catalogue::Catalogue,
+    counterparties::Counterparties,
     deadline::{Deadline, Deadlines, Due},
     history::{History, Operation},
     hold::Hold,
@@ -19,8 +20,8 @@ use super::{
     shadow::{self, Shadows},
 };
 use crate::kernel::{
-    Options, PolicyId, Timestamp, anomaly::Alerts, operation::Found, policy::PolicySource, request::KeySource,
-    webhook::Webhook,
+    Options, PolicyId, Timestamp, anomaly::Alerts, counterparty::Counterparty, operation::Found, policy::PolicySource,
+    request::KeySource, webhook::Webhook,
 };
 
 /// Why bytes are not a state.
@@ -45,6 +46,9 @@ struct Image {
     names: Vec<Box<str>>,
     policies: Vec<(PolicyId, u32, Option<PolicySource>)>,
     shadows: Vec<(PolicyId, shadow::Entry)>,
+    counterparties: Vec<(u32, Counterparty)>,
+    /// The last change of policies and payees: of payees that are forgotten nothing else remembers theirs.
+    revision: u32,
     keys: Vec<KeySource>,
     webhooks: Vec<Webhook>,
     agents: Agents,
@@ -69,6 +73,8 @@ struct Likeness<'a> {
     names: Vec<&'a str>,
     policies: Vec<(PolicyId, u32, Option<&'a PolicySource>)>,
     shadows: Vec<(PolicyId, &'a shadow::Entry)>,
+    counterparties: Vec<(u32, &'a Counterparty)>,
+    revision: u32,
     keys: Vec<&'a KeySource>,
     webhooks: Vec<&'a Webhook>,
     agents: &'a Agents,
@@ -112,6 +118,8 @@ impl State {
             names: self.names.iter().collect(),
             policies: self.catalogue.entries().map(|(id, entry)| (id, entry.revision, entry.source.as_ref())).collect(),
             shadows: self.shadows.entries().collect(),
+            counterparties: self.counterparties.entries().map(|entry| (entry.revision, &entry.counterparty)).collect(),
+            revision: self.catalogue.revision(),
             keys: self.keys.values().collect(),
             webhooks: self.webhooks.values().collect(),
             agents: &self.agents,
@@ -149,6 +157,7 @@ impl State {
             history: History::default(),
             catalogue: Catalogue::new(&image.options.default_policy),
             shadows: Shadows::restore(image.shadows),
+            counterparties: Counterparties::default(),
             keys: image.keys.into_iter().map(|key| (key.id, key)).collect(),
             webhooks: image.webhooks.into_iter().map(|webhook| (webhook.source.id, webhook)).collect(),
             deadlines: Deadlines::default(),
@@ -170,6 +179,10 @@ impl State {
         }
         for (_, entry) in state.shadows.entries() {
             state.catalogue.reach(entry.revision);
+        }
+        state.catalogue.reach(image.revision);
+        for (revision, counterparty) in image.counterparties {
+            state.counterparty_put(&counterparty, revision);
         }
         state.assign_programs();
         state.restore_holds(image.open, image.finished);

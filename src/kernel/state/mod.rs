@@ -7,6 +7,7 @@ pub mod agents;
 pub mod approval;
 pub mod budget;
 pub mod catalogue;
+pub mod counterparties;
 pub mod deadline;
 pub mod few;
 pub mod history;

@@ -10,6 +10,7 @@ use super::{
     agents::Agents,
     approval::Approvals,
     catalogue::Catalogue,
+    counterparties::Counterparties,
     deadline::{Deadline, Deadlines, Due},
     history::{Answered, Asked, History, Operation},
     hold::Hold,
@@ -45,6 +46,7 @@ pub struct State {
     pub(crate) history: History,
     pub(crate) catalogue: Catalogue,
     pub(crate) shadows: Shadows,
+    pub(crate) counterparties: Counterparties,
     pub(crate) keys: BTreeMap<KeyId, KeySource>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
     pub(crate) deadlines: Deadlines,
@@ -87,6 +89,7 @@ impl State {
             history: History::default(),
             catalogue,
             shadows: Shadows::default(),
+            counterparties: Counterparties::default(),
             keys: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             deadlines: Deadlines::default(),
@@ -150,6 +153,12 @@ impl State {
     /// The policies in force, each with the revision that wrote it.
     pub fn policies(&self) -> impl Iterator<Item = (&PolicySource, u32)> {
         self.catalogue.sources()
+    }
+
+    /// The payees that the organization describes.
+    #[must_use]
+    pub fn counterparties(&self) -> &Counterparties {
+        &self.counterparties
     }
 
     /// The policy catalogue, removed policies included.

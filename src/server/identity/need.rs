@@ -80,6 +80,10 @@ impl Need {
     pub const WALLET_CHANGES: Need = Need::operators(Scope::WalletsWrite);
     /// Seeing policies.
     pub const POLICIES: Need = Need::operators(Scope::PoliciesRead);
+    /// Seeing how payees are described.
+    pub const COUNTERPARTIES: Need = Need::operators(Scope::CounterpartiesRead);
+    /// Describing payees: what is said of one decides payments to it.
+    pub const COUNTERPARTY_CHANGES: Need = Need::operators(Scope::CounterpartiesWrite);
     /// Judging the payments of all agents by a policy.
     pub const BACKTESTS: Need = Need::operators(Scope::PoliciesRead);
     /// Writing policies.
@@ -141,6 +145,7 @@ impl Need {
             | Request::RemoveShadow(..)
             | Request::RemovePolicy(..)
             | Request::SetOptions(_) => Need::POLICY_CHANGES,
+            Request::PutCounterparty(..) | Request::RemoveCounterparty(..) => Need::COUNTERPARTY_CHANGES,
             Request::NoteExport(_) => Need::AUDIT,
             Request::Webhook(_) => Need::WEBHOOK_CHANGES,
             Request::RequestBudget(..) => Need::BUDGET_REQUESTS,
@@ -162,6 +167,7 @@ impl Need {
             Query::AgentKeys(_) | Query::Agents { .. } => Need::AGENT_LISTS,
             Query::Webhooks => Need::WEBHOOKS,
             Query::Policies | Query::Shadows => Need::POLICIES,
+            Query::Counterparty(_) | Query::Counterparties { .. } => Need::COUNTERPARTIES,
             Query::Simulate(..) => Need::SIMULATIONS,
             // Nothing in the query says whose alerts those are, unless it names an agent.
             Query::Alert(_) => Need::ALERT_LISTS,

@@ -16,7 +16,7 @@ use utoipa::{
 use uuid::Uuid;
 
 use crate::{
-    kernel::{AgentId, AuthorizationId, BudgetRequestId, OperationId, PolicyId},
+    kernel::{AgentId, AuthorizationId, BudgetRequestId, CounterpartyId, OperationId, PolicyId},
     wire::json::{Object, Refusal},
 };
 
@@ -101,6 +101,11 @@ pub(super) fn agent(key: Option<&str>) -> AgentId {
 /// A policy's id.
 pub(super) fn policy(key: Option<&str>) -> PolicyId {
     PolicyId(operation(key).0)
+}
+
+/// A payee's id.
+pub(super) fn counterparty(key: Option<&str>) -> CounterpartyId {
+    CounterpartyId(operation(key).0)
 }
 
 /// A wallet's id.

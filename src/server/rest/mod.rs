@@ -11,6 +11,7 @@ mod backtest;
 mod body;
 mod budgets;
 mod caller;
+mod counterparties;
 mod docs;
 mod document;
 mod event_stream;

@@ -21,9 +21,9 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, alerts, answer::Rejection, approvals, audit, backtest, budgets, docs, document, events, health,
-    holds, keys, mcp, own, payment_requests, payments, policies, shadows, simulate, spend, status, transactions,
-    wallets,
+    RestState, agents, alerts, answer::Rejection, approvals, audit, backtest, budgets, counterparties, docs, document,
+    events, health, holds, keys, mcp, own, payment_requests, payments, policies, shadows, simulate, spend, status,
+    transactions, wallets,
 };
 
 /// The most bytes of a body.
@@ -78,6 +78,7 @@ fn operations() -> OpenApiRouter<RestState> {
         .merge(wallets::routes())
         .merge(keys::routes())
         .merge(policies::routes())
+        .merge(counterparties::routes())
         .merge(shadows::routes())
         .merge(simulate::routes())
         .merge(backtest::routes())

@@ -124,6 +124,7 @@ impl Model {
         let now = self.now;
         let position = self.agents[agent].hold(request.id).ok_or(Failure::UnknownApprovalRequest)?;
         let active = self.agents[agent].status == AgentStatus::Active;
+        let stopped = self.is_stopped(&self.agents[agent].holds[position].recipient);
         let hold = &mut self.agents[agent].holds[position];
         let (place, session) = (hold.place, hold.session);
         let waiting = hold.waiting.as_mut().ok_or(Failure::UnknownApprovalRequest)?;
@@ -140,6 +141,9 @@ impl Model {
         }
         if request.approves && !active {
             return Err(Failure::AgentStopped);
+        }
+        if request.approves && stopped {
+            return Err(Failure::PayeeStopped);
         }
         let comment = request.comment.to_owned();
         waiting.answers.push(ApprovalAnswerView {

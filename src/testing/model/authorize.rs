@@ -124,6 +124,7 @@ impl Model {
             },
             judged: false,
             facts: request.facts.as_deref(),
+            directory: &self.counterparties,
         }
     }
 

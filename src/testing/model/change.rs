@@ -108,6 +108,7 @@ impl Model {
             ask: Ask::Increment,
             judged: hold.approval.policy_revision == self.revision,
             facts: None,
+            directory: &self.counterparties,
         }
     }
 

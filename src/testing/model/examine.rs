@@ -7,6 +7,7 @@ use super::{
 };
 use crate::kernel::{
     Amount, Duration, Facts, Name, Period, Protocol, Timestamp,
+    counterparty::{Counterparty, Standing},
     outcome::{AgentStatusCode, BudgetStatus, Measure, Violation, ViolationKind},
     policy::{Circumstance, Judgement, NameSet, Rule, Scene, ServiceSet, ServiceWindow, SpendWindow},
     request::AgentStatus,
@@ -34,6 +35,8 @@ pub(super) struct Question<'a> {
     /// Whether the policies in force have judged its facts already.
     pub(super) judged: bool,
     pub(super) facts: Option<&'a Facts<'a>>,
+    /// Payees who are described.
+    pub(super) directory: &'a [(Counterparty, u32)],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,6 +83,7 @@ impl Model {
     pub(super) fn examine(&self, agent: usize, question: &Question<'_>) -> Verdict {
         let mut verdict = Verdict::default();
         question.agent_status(&mut verdict);
+        question.payees_allowed(&mut verdict);
         let inside = question.is_inside_envelope();
         if !inside {
             question.wallet_state(&mut verdict);
@@ -133,6 +137,17 @@ impl Question<'_> {
             AgentStatus::Revoked => AgentStatusCode::Revoked,
         };
         verdict.forbid(true, ViolationKind::AgentNotActive(code));
+    }
+
+    fn payees_allowed(&self, verdict: &mut Verdict) {
+        let is_blocked =
+            |name: &Name<'_>| self.described(name).is_some_and(|entry| entry.standing == Some(Standing::Blocked));
+        verdict.forbid(self.payees().iter().any(is_blocked), ViolationKind::CounterpartyBlocked);
+    }
+
+    fn described(&self, payee: &Name<'_>) -> Option<&Counterparty> {
+        let is_it = |(entry, _): &&(Counterparty, u32)| entry.recipient() == *payee;
+        self.directory.iter().find(is_it).map(|(entry, _)| entry)
     }
 
     fn wallet_state(&self, verdict: &mut Verdict) {
@@ -249,7 +264,7 @@ impl Question<'_> {
                 service: service.as_ref(),
                 facts: self.facts,
                 is_first: place == 0,
-                entry: None,
+                entry: self.described(recipient),
                 now: self.now,
             };
             if let Judgement::Breaks { limit, current } = circumstance.judge(&scene) {

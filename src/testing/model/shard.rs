@@ -3,6 +3,7 @@
 use super::agent::Agent;
 use crate::kernel::{
     AgentIndex, Failure, Options, Outcome, Request, Timestamp,
+    counterparty::Counterparty,
     policy::{CheckedPolicy, PolicySource},
     request::KeySource,
 };
@@ -15,6 +16,8 @@ pub struct Model {
     pub(super) agents: Vec<Agent>,
     pub(super) policies: Vec<Policy>,
     pub(super) revision: u32,
+    /// Payees who are described, each with the revision that did.
+    pub(super) counterparties: Vec<(Counterparty, u32)>,
     pub(super) keys: Vec<KeySource>,
     /// Recipients and services that the shard has met.
     pub(super) names: Vec<String>,
@@ -40,6 +43,7 @@ impl Model {
             agents: Vec::new(),
             policies: Vec::new(),
             revision: 0,
+            counterparties: Vec::new(),
             keys: Vec::new(),
             names: Vec::new(),
             holds_placed: 0,
@@ -98,6 +102,8 @@ impl Model {
             Request::RevokeKey(id) => self.revoke_key(*id),
             Request::PutPolicy(source, revision) => self.put_policy(source, *revision),
             Request::RemovePolicy(id, revision) => self.remove_policy(*id, *revision),
+            Request::PutCounterparty(counterparty, revision) => self.put_counterparty(counterparty, *revision),
+            Request::RemoveCounterparty(id, revision) => self.remove_counterparty(*id, *revision),
             Request::SetOptions(options) => {
                 self.options = (**options).clone();
                 Ok(Outcome::Done)

@@ -49,6 +49,7 @@ impl Model {
                 let sources = self.policies.iter().map(|policy| (policy.source.clone(), policy.revision));
                 View::Policies(sources.collect())
             }
+            Query::Counterparty(_) | Query::Counterparties { .. } => self.view_of_counterparties(query)?,
             Query::Webhooks => View::Webhooks(Vec::new()),
             Query::BudgetRequests(agent, id, status) => {
                 let agent = &self.agents[self.known(*agent)?];

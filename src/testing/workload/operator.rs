@@ -7,8 +7,9 @@ use super::{
     stream::{AGENTS, agent_id},
 };
 use crate::kernel::{
-    AgentIndex, Amount, Duration, Options, PolicyId, Request,
+    AgentIndex, Amount, CounterpartyId, Duration, Options, PolicyId, Request,
     anomaly::{Threshold, WatchingChange},
+    counterparty::{Counterparty, CounterpartyTexts, Standing},
     policy::{ApprovalTerms, PolicyScope, PolicySource, RuleSource},
     request::{AgentStatus, Freeze, Query, Simulation, UpdateAgent, WalletSource},
 };
@@ -32,7 +33,10 @@ pub(super) fn options(workload: &mut Workload) -> Options {
 
 pub(super) fn change(workload: &mut Workload) -> Request<'static> {
     let agent = workload.agent();
-    match workload.random.below(15) {
+    match workload.random.below(17) {
+        15 => describe(workload),
+        16 if workload.random.chance(50) => Request::RemoveCounterparty(counterparty_id(workload), None),
+        16 => describe(workload),
         10 => simulate(workload, agent),
         11 => watch(workload, agent),
         12..14 => Request::Unfreeze(agent),
@@ -70,6 +74,30 @@ pub(super) fn watch(workload: &mut Workload, agent: AgentIndex) -> Request<'stat
     let auto_freeze = Some(workload.random.chance(75));
     let watching = Some(Box::new(WatchingChange { auto_freeze, thresholds }));
     Request::UpdateAgent(agent, UpdateAgent { watching, ..UpdateAgent::default() })
+}
+
+/// Mostly of one of the recipients that are paid, sometimes of the address that another entry has.
+fn describe(workload: &mut Workload) -> Request<'static> {
+    let id = counterparty_id(workload);
+    let random = &mut workload.random;
+    let usual = RECIPIENTS[id.0 as usize % RECIPIENTS.len()];
+    let address = if random.chance(90) { usual } else { random.pick(&["0xAA", "0xcc", RECIPIENTS[2]]) };
+    let texts = CounterpartyTexts {
+        name: "a payee",
+        address,
+        category: random.pick(&["", "CLOUD", "GAMBLING"]),
+        country: random.pick(&["", "DE", "KP"]),
+        ..CounterpartyTexts::default()
+    };
+    let mut counterparty = Counterparty::new(id, &texts).expect("these texts can be those of a payee");
+    counterparty.trust_score = random.chance(50).then(|| random.below(10_001) as u32);
+    let standings = [None, None, Some(Standing::Trusted), Some(Standing::Verified), Some(Standing::Unknown)];
+    counterparty.standing = if random.chance(8) { Some(Standing::Blocked) } else { random.pick(&standings) };
+    Request::PutCounterparty(Box::new(counterparty), None)
+}
+
+fn counterparty_id(workload: &mut Workload) -> CounterpartyId {
+    CounterpartyId(u128::from(workload.random.below(4)))
 }
 
 fn simulate(workload: &mut Workload, agent: AgentIndex) -> Request<'static> {
@@ -209,6 +237,9 @@ fn circumstance(workload: &mut Workload) -> RuleSource {
             r#"[{"field":"category","operator":"EQ","value":"CLOUD"},{"field":"amount","operator":"LTE","value":"0.000045"}]"#,
             "ALLOW",
         ),
+        ("COUNTERPARTY_STATUS", "IN_LIST", r#"["TRUSTED","VERIFIED","UNKNOWN"]"#, "ALLOW"),
+        ("TRUST_SCORE", "GTE", "0.2", "ALLOW"),
+        ("GEOGRAPHIC_RESTRICTION", "NOT_IN_LIST", r#"["KP"]"#, "ALLOW"),
         ("X402_ALLOWED_SERVICES", "IN_LIST", "*.example.com", "ALLOW"),
         ("X402_BLOCKED_SERVICES", "IN_LIST", "*.odd.example.com", "DENY"),
     ]);

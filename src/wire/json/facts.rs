@@ -114,8 +114,8 @@ impl FactsBody {
         Ok(FactsBody {
             category: if category.is_empty() { category_of_merchant } else { category },
             country: source.text(&["country", "countryCode"])?.to_ascii_uppercase(),
-            trust_score: source.number(&["trustScore"], SCORE_EXPECTED, score)?,
-            fairscale_score: source.number(&["fairscaleScore"], FAIRSCALE_EXPECTED, percent)?,
+            trust_score: source.score("trustScore", trust_score)?,
+            fairscale_score: source.score("fairscaleScore", fairscale_score)?,
             counterparty_status: source.text(&["counterpartyStatus", "trustLevel"])?.to_ascii_uppercase(),
             contract: source.text(&["targetContractAddress", "contractAddress"])?,
             contract_protocol: source.text(&["contractProtocol"])?,
@@ -196,19 +196,39 @@ impl Source<'_, '_> {
         }
     }
 
-    fn number(&self, names: &[&str], expected: &str, read: fn(Amount) -> Option<u32>) -> Result<Option<u32>, Refusal> {
-        for object in [Some(self.object), self.context].into_iter().flatten() {
-            for name in names {
-                let invalid = || Refusal::invalid(object.place(name), "is not such a number", expected);
-                // Scores are decimals with few digits, as amounts are, and read as exactly.
-                let number = object.amount(name).map_err(|_| invalid())?;
-                if let Some(number) = number {
-                    return read(number).map(Some).ok_or_else(invalid);
-                }
-            }
+    /// A score under `name`, in the body or in its context.
+    fn score(
+        &self,
+        name: &str,
+        read: fn(&Object<'_>, &str) -> Result<Option<u32>, Refusal>,
+    ) -> Result<Option<u32>, Refusal> {
+        match (read(self.object, name)?, self.context) {
+            (None, Some(context)) => read(context, name),
+            (score, _) => Ok(score),
         }
-        Ok(None)
     }
+}
+
+/// A trust score: up to 1 it is of 1, else of 100.
+pub(super) fn trust_score(object: &Object<'_>, name: &str) -> Result<Option<u32>, Refusal> {
+    number(object, name, SCORE_EXPECTED, score)
+}
+
+/// A FairScale score, of 100.
+pub(super) fn fairscale_score(object: &Object<'_>, name: &str) -> Result<Option<u32>, Refusal> {
+    number(object, name, FAIRSCALE_EXPECTED, percent)
+}
+
+/// Scores are decimals with few digits, as amounts are, and read as exactly.
+fn number(
+    object: &Object<'_>,
+    name: &str,
+    expected: &str,
+    read: fn(Amount) -> Option<u32>,
+) -> Result<Option<u32>, Refusal> {
+    let invalid = || Refusal::invalid(object.place(name), "is not such a number", expected);
+    let number = object.amount(name).map_err(|_| invalid())?;
+    number.map(|number| read(number).ok_or_else(invalid)).transpose()
 }
 
 /// A score on either scale: up to 1 it is of 1, else of 100.

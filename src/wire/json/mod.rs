@@ -10,6 +10,7 @@ mod backtest;
 mod budget;
 mod budget_request;
 mod challenged;
+mod counterparty;
 mod facts;
 mod hold;
 mod key;
@@ -46,6 +47,9 @@ pub use budget_request::{
     budget_status,
 };
 pub use challenged::{ChallengeRequest, ChallengeSummary};
+pub use counterparty::{
+    CounterpartyBody, CounterpartyPage, CounterpartyPatch, CounterpartyRequest, CounterpartyUpdateRequest, standing,
+};
 pub(in crate::wire) use facts::chain_of;
 pub use facts::{FactsBody, FactsRequest, moment};
 pub use hold::{

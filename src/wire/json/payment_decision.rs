@@ -363,6 +363,9 @@ fn next_step(violation: &Violation) -> String {
     }
     match (violation.kind, violation.limit) {
         (ViolationKind::AgentNotActive(_), _) => "Ask an operator to make the agent active again".to_owned(),
+        (ViolationKind::CounterpartyBlocked, _) => {
+            "Pay another recipient, or ask an operator to unblock this one".to_owned()
+        }
         (ViolationKind::NoWallet, _) => "Ask an operator to link a wallet, or name one that the agent has".to_owned(),
         (ViolationKind::WalletFrozen, _) => "Name another wallet, or ask an operator to release this one".to_owned(),
         (ViolationKind::Balance, _) => "Fund the wallet, or name another one".to_owned(),

@@ -95,6 +95,7 @@ impl From<Failure> for Refusal {
             | Failure::UnknownSession
             | Failure::UnknownKey
             | Failure::UnknownAlert
+            | Failure::UnknownCounterparty
             | Failure::UnknownPolicy
             | Failure::UnknownWebhook
             | Failure::UnknownBudgetRequest
@@ -102,6 +103,7 @@ impl From<Failure> for Refusal {
             | Failure::NotAnApprover
             | Failure::ApprovalRequestOver(_)
             | Failure::AgentStopped
+            | Failure::PayeeStopped
             | Failure::AwaitsApproval
             | Failure::BudgetRequestExists
             | Failure::BudgetRequestOver(_)

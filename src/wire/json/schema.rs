@@ -15,7 +15,8 @@ use utoipa::{
 use crate::{
     kernel::anomaly::{Group, Threshold, Unit},
     kernel::{
-        AgentId, AlertId, Amount, ApprovalRequestId, AuthorizationId, BudgetRequestId, KeyId, PolicyId, Timestamp,
+        AgentId, AlertId, Amount, ApprovalRequestId, AuthorizationId, BudgetRequestId, CounterpartyId, KeyId, PolicyId,
+        Timestamp,
     },
     wire::ErrorCode,
 };
@@ -58,6 +59,7 @@ described! {
     AlertId, "AlertId", id("An alert's id.", "alt_", 32);
     FreezeConfig, "FreezeConfig", thresholds(Group::Freeze, "What freezes an agent whose `autoFreezeEnabled` is set.");
     AlertConfig, "AlertConfig", thresholds(Group::Alert, "What is worth an alert.");
+    CounterpartyId, "CounterpartyId", id("A counterparty's id.", "cp_", 32);
     PolicyId, "PolicyId", id("A policy's id.", "pol_", 32);
     KeyId, "KeyId", id("A key's id, which says nothing about its secret.", "key_", 16);
     MeasureBody, "Measure", measure();

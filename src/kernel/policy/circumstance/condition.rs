@@ -90,6 +90,30 @@ impl Condition {
     }
 }
 
+impl Condition {
+    /// Whether it depends on what the directory may know of a payee.
+    #[must_use]
+    pub fn asks_about_payee(&self) -> bool {
+        match self {
+            Condition::All(conditions) | Condition::Any(conditions) => {
+                conditions.iter().any(Condition::asks_about_payee)
+            }
+            Condition::Not(condition) => condition.asks_about_payee(),
+            Condition::Score(..) | Condition::Standing(_) => true,
+            Condition::Text(fact, _) => {
+                matches!(fact, Fact::Category | Fact::Country | Fact::MerchantCategoryCode)
+            }
+            Condition::Amount(_)
+            | Condition::Recipient(_)
+            | Condition::Service(_)
+            | Condition::Protocol(_)
+            | Condition::Contract(..)
+            | Condition::Merchant(_)
+            | Condition::Clock(..) => false,
+        }
+    }
+}
+
 impl Truth {
     fn of(holds: bool) -> Truth {
         if holds { Truth::Yes } else { Truth::No }
