@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, X402_PRE_AUTHORIZE, X402_RECORD};
 
@@ -200,4 +200,106 @@ async fn status_health_and_metrics_show_the_gateway() {
     let refused = gateway.post("/api/sdk/x402/pre-authorize", &agent.key, X402_PRE_AUTHORIZE).await;
     refused.refused(503, "UNAVAILABLE", None);
     assert!(refused.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn policies_are_assigned_to_an_agent_and_taken_away() {
+    let gateway = Gateway::new();
+    let (agent, other) = (gateway.agent("buyer").await, gateway.agent("other").await);
+    let create = async |scope: &str| {
+        let body = format!(
+            r#"{{"name":"small","scope":"{scope}","rules":[{{"ruleType":"MAX_AMOUNT","operator":"LTE","value":"0.04","action":"DENY"}}]}}"#
+        );
+        gateway.post("/api/policies", &gateway.operator, &body).await.expect(201).text("id")
+    };
+    let small = create("assigned").await;
+    let path = format!("/api/agents/{}/policies", agent.id);
+    let body = format!(r#"{{"policyId":"{small}"}}"#);
+    let count = async || {
+        let listed = gateway.get(&path, &gateway.operator).await.expect(200).json();
+        listed["policies"].as_array().unwrap().len()
+    };
+    let pays = async |key: &str| {
+        gateway.post("/api/sdk/x402/pre-authorize", key, X402_PRE_AUTHORIZE).await.expect(200).json()["authorized"]
+            == json!(true)
+    };
+    assert_eq!((count().await, pays(&agent.key).await), (0, true));
+
+    let assigned = gateway.post(&path, &gateway.operator, &body).await.expect(200).json();
+    assert_eq!(assigned["agentIds"], json!([agent.id]));
+    let again = gateway.post(&path, &gateway.operator, &body).await.expect(200).json();
+    assert_eq!(again, assigned, "it has it already");
+    assert_eq!((count().await, pays(&agent.key).await, pays(&other.key).await), (1, false, true));
+    let own = gateway.get(&path, &agent.key).await.expect(200).json();
+    assert_eq!(own["policies"][0]["id"], json!(small), "an agent sees its own");
+    gateway.get(&path, &other.key).await.refused(403, "INSUFFICIENT_SCOPE", None);
+
+    gateway.ask("DELETE", &format!("{path}/{small}"), &gateway.operator, "").await.expect(200);
+    assert_eq!((count().await, pays(&agent.key).await), (0, true));
+    gateway.ask("DELETE", &format!("{path}/{small}"), &gateway.operator, "").await.refused(404, "NOT_FOUND", None);
+    let unknown = format!(r#"{{"policyId":"pol_{:032x}"}}"#, 7);
+    gateway.post(&path, &gateway.operator, &unknown).await.refused(404, "NOT_FOUND", None);
+    gateway.post(&path, &gateway.operator, "{}").await.refused(400, "VALIDATION_ERROR", Some("policyId"));
+    let nobody = format!("/api/agents/agt_{:032x}/policies", 7);
+    gateway.post(&nobody, &gateway.operator, &body).await.refused(404, "NOT_FOUND", None);
+
+    let everybody = create("organization").await;
+    let body = format!(r#"{{"policyId":"{everybody}"}}"#);
+    gateway.post(&path, &gateway.operator, &body).await.expect(200);
+    let taken = gateway.ask("DELETE", &format!("{path}/{everybody}"), &gateway.operator, "").await;
+    taken.refused(400, "VALIDATION_ERROR", Some("policyId"));
+}
+
+#[tokio::test]
+async fn rules_are_added_to_a_policy_one_by_one_or_together() {
+    let gateway = Gateway::new();
+    let id = gateway.post("/api/policies", &gateway.operator, r#"{"name":"growing"}"#).await.expect(201).text("id");
+    let path = format!("/api/policies/{id}/rules");
+    let rule = |cap: u32| format!(r#"{{"ruleType":"MAX_AMOUNT","operator":"LTE","value":"{cap}","action":"DENY"}}"#);
+    gateway.post(&path, &gateway.operator, &rule(3)).await.expect(200);
+    let both = format!(r#"{{"rules":[{},{}]}}"#, rule(2), rule(1));
+    let policy = gateway.post(&path, &gateway.operator, &both).await.expect(200).json();
+    let caps: Vec<&str> =
+        policy["rules"].as_array().unwrap().iter().map(|rule| rule["value"].as_str().unwrap()).collect();
+    assert_eq!(caps, ["3", "2", "1"]);
+    gateway.post(&path, &gateway.operator, r#"{"ruleType":"MAX_AMOUNT"}"#).await.refused(
+        400,
+        "VALIDATION_ERROR",
+        Some("value"),
+    );
+    let unchanged = gateway.get(&format!("/api/policies/{id}"), &gateway.operator).await.expect(200).json();
+    assert_eq!(unchanged["rules"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn wallets_are_listed_of_one_agent_and_of_all() {
+    let gateway = Gateway::new();
+    let agents = [gateway.agent("first").await, gateway.agent("second").await];
+    for (agent, wallet) in [(&agents[0], "wal_a"), (&agents[0], "wal_b"), (&agents[1], "wal_c")] {
+        let body = format!(r#"{{"walletId":"{wallet}","address":"0x1","chainId":"8453"}}"#);
+        gateway.post(&format!("/api/agents/{}/wallets", agent.id), &gateway.operator, &body).await.expect(201);
+    }
+    let ids = |page: &Value| -> Vec<String> {
+        let id = |wallet: &Value| wallet["walletId"].as_str().or(wallet["id"].as_str()).unwrap().to_owned();
+        page["wallets"].as_array().unwrap().iter().map(id).collect()
+    };
+    let own = gateway.get(&format!("/api/agents/{}/wallets", agents[0].id), &agents[0].key).await.expect(200).json();
+    assert!(ids(&own).ends_with(&["wal_a".to_owned(), "wal_b".to_owned()]), "{own}");
+    let foreign = gateway.get(&format!("/api/agents/{}/wallets", agents[1].id), &agents[0].key).await;
+    foreign.refused(403, "INSUFFICIENT_SCOPE", None);
+
+    let mut all = Vec::new();
+    let mut path = "/api/wallets?limit=1".to_owned();
+    loop {
+        let page = gateway.get(&path, &gateway.operator).await.expect(200).json();
+        for (id, wallet) in ids(&page).into_iter().zip(page["wallets"].as_array().unwrap()) {
+            all.push((id, wallet["agentId"].as_str().unwrap().to_owned()));
+        }
+        let Some(cursor) = page["nextCursor"].as_str() else { break };
+        path = format!("/api/wallets?limit=1&cursor={cursor}");
+    }
+    for (wallet, agent) in [("wal_a", &agents[0]), ("wal_b", &agents[0]), ("wal_c", &agents[1])] {
+        assert_eq!(all.iter().filter(|row| **row == (wallet.to_owned(), agent.id.clone())).count(), 1, "{all:?}");
+    }
+    gateway.get("/api/wallets", &agents[0].key).await.refused(403, "INSUFFICIENT_SCOPE", None);
 }

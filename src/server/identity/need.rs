@@ -76,6 +76,8 @@ impl Need {
     pub const AGENT_CHANGES: Need = Need::operators(Scope::AgentsWrite);
     /// Issuing and revoking the credentials of agents.
     pub const AGENT_KEYS: Need = Need::operators(Scope::AgentsWrite);
+    /// The wallets of all agents.
+    pub const WALLET_LISTS: Need = Need::operators(Scope::WalletsRead);
     /// Linking wallets to agents.
     pub const WALLET_CHANGES: Need = Need::operators(Scope::WalletsWrite);
     /// Seeing policies.

@@ -192,19 +192,27 @@ pub(super) async fn list(
     parameters: Parameters,
 ) -> Result<Printed, Rejection> {
     caller.allow(Need::AGENT_LISTS)?;
-    let limit = page_size(&parameters)?;
+    let (agents, next_cursor) = some(&state, &parameters).await?;
+    Ok(Printed::ok(&AgentPage { agents: agents.iter().map(AgentBody::of).collect(), next_cursor }))
+}
+
+/// The agents of a page, and where the next one begins: `limit` and `cursor` are read from the parameters.
+pub(super) async fn some(
+    state: &RestState,
+    parameters: &Parameters,
+) -> Result<(Vec<AgentView>, Option<String>), Rejection> {
+    let limit = page_size(parameters)?;
     let mut cursor = parameters.text("cursor").map_or(Ok(Cursor::START), str::parse)?;
     let mut agents = Vec::new();
     // One more than the page holds says whether there is another page, and where it begins.
     while cursor.shard.0 < state.engine.shard_count() && agents.len() <= limit {
         let wanted = limit + 1 - agents.len();
-        let found = page(&state, cursor, wanted).await?;
+        let found = page(state, cursor, wanted).await?;
         agents.extend(found.into_iter().map(|view| (cursor.shard, view)));
         cursor = Cursor { shard: ShardId(cursor.shard.0 + 1), from: AgentIndex(0) };
     }
     let rest = agents.get(limit).map(|(shard, view)| Cursor { shard: *shard, from: view.index }.to_string());
-    let agents = agents.iter().take(limit).map(|(_, view)| AgentBody::of(view)).collect();
-    Ok(Printed::ok(&AgentPage { agents, next_cursor: rest }))
+    Ok((agents.into_iter().take(limit).map(|(_, view)| view).collect(), rest))
 }
 
 async fn page(state: &RestState, cursor: Cursor, wanted: usize) -> Result<Vec<AgentView>, Rejection> {

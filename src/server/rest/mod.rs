@@ -6,6 +6,7 @@ mod agents;
 mod alerts;
 mod answer;
 mod approvals;
+mod assignments;
 mod audit;
 mod backtest;
 mod body;

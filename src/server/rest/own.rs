@@ -97,7 +97,8 @@ pub(super) async fn setup(State(state): State<RestState>, caller: Caller) -> Res
     Ok(Printed::ok(&SetupBody::of(&view, &policies, scopes)))
 }
 
-async fn of_agent(state: &RestState, agent: &AgentView) -> Result<Vec<(PolicySource, u32)>, Rejection> {
+/// The policies that are in force for an agent.
+pub(super) async fn of_agent(state: &RestState, agent: &AgentView) -> Result<Vec<(PolicySource, u32)>, Rejection> {
     let mut policies = policies::all(state).await?;
     policies.retain(|(source, _)| source.active && is_for(source, agent.id));
     Ok(policies)

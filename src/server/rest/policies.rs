@@ -13,7 +13,8 @@ use crate::{
         submit::{ANSWER_WAIT_MAX, AskError},
     },
     wire::json::{
-        PolicyBody, PolicyPatch, PolicyRequest, PolicyUpdateRequest, RulesRequest, TriedPolicy, read_policy, read_rules,
+        AddedRulesRequest, PolicyBody, PolicyPatch, PolicyRequest, PolicyUpdateRequest, RulesRequest, TriedPolicy,
+        read_added_rules, read_policy, read_rules,
     },
 };
 
@@ -43,7 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<RestState> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
         .routes(routes!(show, update, remove))
-        .routes(routes!(replace_rules))
+        .routes(routes!(add_rules, replace_rules))
 }
 
 /// Writes a policy.
@@ -151,6 +152,32 @@ pub(super) async fn replace_rules(
     let _changing = state.changes.lock().await;
     let (source, _) = find(&state, id).await?;
     put(&state, &caller, PolicySource { rules, ..source }).await
+}
+
+/// Adds a rule to a policy, or several.
+///
+/// A rule that stands there already changes nothing that is decided.
+#[utoipa::path(
+    post,
+    path = "/api/policies/{id}/rules",
+    tag = "policies",
+    security(("key" = ["policies:write"])),
+    params(("id" = PolicyId, Path, description = "The policy.")),
+    request_body = AddedRulesRequest,
+    responses((status = 200, description = "The policy as it is now.", body = PolicyBody<'_>))
+)]
+pub(super) async fn add_rules(
+    State(state): State<RestState>,
+    caller: Caller,
+    Id(id): Id<PolicyId>,
+    body: Body,
+) -> Result<Printed, Rejection> {
+    caller.allow(Need::POLICY_CHANGES)?;
+    let added = read_added_rules(&body.object()?)?;
+    let _changing = state.changes.lock().await;
+    let (mut source, _) = find(&state, id).await?;
+    source.rules.extend(added);
+    put(&state, &caller, source).await
 }
 
 /// Removes a policy.

@@ -21,9 +21,9 @@ use crate::{
 };
 
 use super::{
-    RestState, agents, alerts, answer::Rejection, approvals, audit, backtest, budgets, counterparties, docs, document,
-    events, health, holds, keys, mcp, own, payment_requests, payments, policies, shadows, simulate, spend, status,
-    transactions, wallets,
+    RestState, agents, alerts, answer::Rejection, approvals, assignments, audit, backtest, budgets, counterparties,
+    docs, document, events, health, holds, keys, mcp, own, payment_requests, payments, policies, shadows, simulate,
+    spend, status, transactions, wallets,
 };
 
 /// The most bytes of a body.
@@ -75,6 +75,7 @@ fn operations() -> OpenApiRouter<RestState> {
         .nest("/api/budget-requests", budgets::routes_of_operators())
         .merge(agents::routes())
         .merge(alerts::routes())
+        .merge(assignments::routes())
         .merge(wallets::routes())
         .merge(keys::routes())
         .merge(policies::routes())

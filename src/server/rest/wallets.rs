@@ -1,6 +1,8 @@
 //! Links between agents and wallets.
 
 use axum::{extract::State, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -16,14 +18,84 @@ use crate::{
 use super::{
     RestState, agents,
     answer::{Printed, Rejection},
-    body::Body,
+    body::{Body, Parameters},
     caller::Caller,
     ids::{self, AgentAnd, Id},
 };
 
 /// The routes of this file, each with its description.
 pub(super) fn routes() -> OpenApiRouter<RestState> {
-    OpenApiRouter::new().routes(routes!(link)).routes(routes!(update))
+    OpenApiRouter::new().routes(routes!(of_agent, link)).routes(routes!(update)).routes(routes!(list))
+}
+
+#[derive(Serialize, ToSchema)]
+struct AgentWalletsBody {
+    wallets: Vec<WalletBody>,
+}
+
+/// Some wallets, and where the next page begins.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct WalletPage {
+    wallets: Vec<LinkedWallet>,
+    /// What to send as `cursor` for the rest; `null` at the end.
+    next_cursor: Option<String>,
+}
+
+/// A wallet, and whose it is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct LinkedWallet {
+    #[schema(value_type = AgentId)]
+    agent_id: String,
+    #[serde(flatten)]
+    wallet: WalletBody,
+}
+
+/// Lists the wallets of an agent.
+#[utoipa::path(
+    get,
+    path = "/api/agents/{id}/wallets",
+    tag = "wallets",
+    security(("key" = ["wallets:read"])),
+    params(("id" = AgentId, Path, description = "The agent.")),
+    responses((status = 200, description = "The wallets.", body = AgentWalletsBody))
+)]
+pub(super) async fn of_agent(
+    State(state): State<RestState>,
+    caller: Caller,
+    Id(id): Id<AgentId>,
+) -> Result<Printed, Rejection> {
+    let agent = caller.about(&state, Need::WALLETS, id)?;
+    let view = agents::look(&state, agent).await?;
+    Ok(Printed::ok(&AgentWalletsBody { wallets: bodies(&view).collect() }))
+}
+
+/// Lists the wallets of all agents, a page of agents at a time.
+#[utoipa::path(
+    get,
+    path = "/api/wallets",
+    tag = "wallets",
+    security(("key" = ["wallets:read"])),
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 999, description = "The most agents whose wallets are on a page; 100 unless said otherwise."), ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before.")),
+    responses((status = 200, description = "Some wallets, and where the next page begins.", body = WalletPage))
+)]
+pub(super) async fn list(
+    State(state): State<RestState>,
+    caller: Caller,
+    parameters: Parameters,
+) -> Result<Printed, Rejection> {
+    caller.allow(Need::WALLET_LISTS)?;
+    let (agents, next_cursor) = agents::some(&state, &parameters).await?;
+    let linked = |agent: &AgentView| {
+        let agent_id = agent.id.to_string();
+        bodies(agent).map(move |wallet| LinkedWallet { agent_id: agent_id.clone(), wallet }).collect::<Vec<_>>()
+    };
+    Ok(Printed::ok(&WalletPage { wallets: agents.iter().flat_map(linked).collect(), next_cursor }))
+}
+
+fn bodies(agent: &AgentView) -> impl Iterator<Item = WalletBody> {
+    agent.wallets.iter().map(|wallet| WalletBody::of(wallet, agent.status))
 }
 
 /// Links a wallet to an agent.

@@ -66,7 +66,10 @@ pub use payment_settled::{
     CardConfirmBody, CardConfirmRequest, CardConfirmed, ConfirmBody, ConfirmRefused, ConfirmRequest, LateBody,
     NotChargedBody, PaymentStatusBody, SettledBody,
 };
-pub use policy::{PolicyBody, PolicyPatch, PolicyRequest, PolicyUpdateRequest, RulesRequest, read_policy, read_rules};
+pub use policy::{
+    AddedRulesRequest, PolicyBody, PolicyPatch, PolicyRequest, PolicyUpdateRequest, RulesRequest, read_added_rules,
+    read_policy, read_rules,
+};
 pub use record::{ItemBody, RECORDS_MAX, RecordBody, RecordItem, RecordRequest, RecordedBody, booking_word};
 pub use refusal::{Refusal, RefusalBody};
 pub use schema::Anything;

@@ -73,6 +73,25 @@ pub struct RulesRequest {
     rules: Vec<RuleRequest>,
 }
 
+/// One rule that is added to a policy, or several.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"ruleType": "MAX_AMOUNT", "operator": "LTE", "value": "200", "action": "ALLOW"}))]
+#[expect(dead_code, reason = "describes what `read_added_rules` accepts")]
+pub struct AddedRulesRequest {
+    /// What it shall say besides; in place of the other members, which are one rule.
+    #[schema(max_items = 1000)]
+    rules: Option<Vec<RuleRequest>>,
+    /// Its kind, such as `MAX_AMOUNT`.
+    rule_type: Option<String>,
+    /// How the value is compared, such as `LTE`.
+    operator: Option<String>,
+    /// What it is compared with: a text, or JSON where it has parts.
+    value: Option<Anything>,
+    /// `ALLOW` (the default), `DENY` or `REQUIRE_APPROVAL`.
+    #[schema(example = "ALLOW")]
+    action: Option<String>,
+}
+
 /// One rule.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase", example = json!({"ruleType": "MAX_AMOUNT", "operator": "LTE", "value": "200", "action": "ALLOW"}))]
@@ -122,6 +141,14 @@ pub fn read_policy(object: &Object<'_>, id: PolicyId) -> Result<PolicySource, Re
 pub fn read_rules(object: &Object<'_>) -> Result<Vec<RuleSource>, Refusal> {
     let rules = rules(object)?;
     object.required("rules", rules, "a list of rules")
+}
+
+/// Reads the rules that are added to a policy: `{rules: [...]}`, or one rule by itself.
+///
+/// # Errors
+/// A [`Refusal`] that names the first field that is wrong.
+pub fn read_added_rules(object: &Object<'_>) -> Result<Vec<RuleSource>, Refusal> {
+    rules(object)?.map_or_else(|| Ok(vec![rule(object)?]), Ok)
 }
 
 /// What a body says about a policy besides its rules; what is absent stays as it is.
