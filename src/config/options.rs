@@ -257,6 +257,7 @@ impl Checker<'_> {
             finished_holds: count("maxima.finished_holds", raw.finished_holds)?,
             operations: count("maxima.operations", raw.operations)?,
             services_per_agent: count("maxima.services_per_agent", raw.services_per_agent)?,
+            endpoints_per_agent: count("maxima.endpoints_per_agent", raw.endpoints_per_agent)?,
             sessions_per_agent: count("maxima.sessions_per_agent", raw.sessions_per_agent)?,
             wallets_per_agent: count("maxima.wallets_per_agent", raw.wallets_per_agent)?,
             policies: count("maxima.policies", raw.policies)?,

@@ -117,6 +117,7 @@ pub(super) struct RawMaxima {
     pub(super) webhooks: u64,
     pub(super) open_holds_per_agent: u64,
     pub(super) services_per_agent: u64,
+    pub(super) endpoints_per_agent: u64,
     pub(super) sessions_per_agent: u64,
     pub(super) wallets_per_agent: u64,
     pub(super) policies: u64,

@@ -99,6 +99,7 @@ mod tests {
             policy_revision: 1,
             fingerprint: 0,
             arms: false,
+            endpoint: None,
         }
     }
 

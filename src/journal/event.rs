@@ -4,6 +4,8 @@
 //! numbers of as many bytes as they need. Everything else is bincode, whose first byte is the number of the event's variant and
 //! smaller than that.
 
+use std::num::NonZeroU32;
+
 use bincode::error::DecodeError;
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
     codec::ENCODING,
 };
 use crate::kernel::{
-    AgentIndex, Amount, AuthorizationId, Duration, Event, NameId, OperationId, Protocol, SessionNumber,
+    AgentIndex, Amount, AuthorizationId, Duration, EndpointId, Event, NameId, OperationId, Protocol, SessionNumber,
     event::{Approved, CaptureBooked, Denied, RecordBooked},
     outcome::Booking,
     reason::Reasons,
@@ -32,6 +34,10 @@ const RECORDED: u8 = 5;
 const PROTOCOL_BITS: u32 = 2;
 const PROTOCOL_MASK: u8 = (1 << PROTOCOL_BITS) - 1;
 
+/// How many bits of a byte tell how a payment was booked.
+const BOOKING_BITS: u32 = 3;
+const BOOKING_MASK: u8 = (1 << BOOKING_BITS) - 1;
+
 const MICROS_PER_SECOND: u64 = 1_000_000;
 
 /// What the event before is good for: an approval mostly is on the same terms as the one before it.
@@ -47,6 +53,7 @@ pub(super) struct Context {
 struct Terms {
     protocol: Protocol,
     has_service: bool,
+    has_endpoint: bool,
     from_deposit: bool,
     deposit: bool,
     wallet: Option<u8>,
@@ -200,6 +207,9 @@ fn write_approved(approved: &Approved, context: &mut Context, writer: &mut Write
     if let Some(service) = approved.service {
         writer.number(service.0.into());
     }
+    if let Some(endpoint) = approved.endpoint {
+        writer.number(endpoint.0.get().into());
+    }
     if in_session {
         writer.number(approved.session.0.into());
     }
@@ -221,6 +231,7 @@ fn read_approved(head: Head, reader: &mut Reader<'_>, context: &mut Context) -> 
         amount: reader.amount()?,
         recipient: NameId(reader.small()?),
         service: if terms.has_service { Some(NameId(reader.small()?)) } else { None },
+        endpoint: if terms.has_endpoint { Some(reader.endpoint()?) } else { None },
         session: reader.session(in_session)?,
         remaining: if limited { Some(reader.amount()?) } else { None },
         protocol: terms.protocol,
@@ -239,6 +250,7 @@ impl Terms {
         Terms {
             protocol: approved.protocol,
             has_service: approved.service.is_some(),
+            has_endpoint: approved.endpoint.is_some(),
             from_deposit: approved.from_deposit,
             deposit: approved.deposit,
             wallet: approved.wallet,
@@ -249,7 +261,7 @@ impl Terms {
     }
 
     fn write(&self, writer: &mut Writer) {
-        let flags = [self.has_service, self.from_deposit, self.deposit, self.wallet.is_some()];
+        let flags = [self.has_service, self.from_deposit, self.deposit, self.wallet.is_some(), self.has_endpoint];
         writer.byte(bits_of(flags) << PROTOCOL_BITS | self.protocol as u8);
         if let Some(wallet) = self.wallet {
             writer.byte(wallet);
@@ -262,12 +274,13 @@ impl Terms {
     fn read(reader: &mut Reader<'_>) -> Result<Terms, DecodeError> {
         let bits = reader.byte()?;
         let flag = |place: u32| bits >> (PROTOCOL_BITS + place) & 1 == 1;
-        if bits >> (PROTOCOL_BITS + 4) != 0 {
+        if bits >> (PROTOCOL_BITS + 5) != 0 {
             return Err(DecodeError::Other("the terms have flags that there are not"));
         }
         Ok(Terms {
             protocol: protocol(bits & PROTOCOL_MASK)?,
             has_service: flag(0),
+            has_endpoint: flag(4),
             from_deposit: flag(1),
             deposit: flag(2),
             wallet: if flag(3) { Some(reader.byte()?) } else { None },
@@ -358,7 +371,9 @@ fn write_recorded(recorded: &RecordBooked, writer: &mut Writer) {
     let flags = [recorded.authorization.is_some(), recorded.operation.is_some(), has_service, in_session];
     writer.byte(Head::new(RECORDED, flags).0);
     let has_wallet = u8::from(recorded.wallet.is_some());
-    writer.byte(((recorded.booking as u8) << 1 | has_wallet) << PROTOCOL_BITS | recorded.protocol as u8);
+    let has_endpoint = u8::from(recorded.endpoint.is_some());
+    let kinds = (has_endpoint << BOOKING_BITS | recorded.booking as u8) << 1 | has_wallet;
+    writer.byte(kinds << PROTOCOL_BITS | recorded.protocol as u8);
     writer.number(recorded.agent.0.into());
     if let Some(authorization) = recorded.authorization {
         writer.wide(authorization.0);
@@ -370,6 +385,9 @@ fn write_recorded(recorded: &RecordBooked, writer: &mut Writer) {
     writer.number(recorded.recipient.0.into());
     if let Some(service) = recorded.service {
         writer.number(service.0.into());
+    }
+    if let Some(endpoint) = recorded.endpoint {
+        writer.number(endpoint.0.get().into());
     }
     if in_session {
         writer.number(recorded.session.0.into());
@@ -383,15 +401,21 @@ fn write_recorded(recorded: &RecordBooked, writer: &mut Writer) {
 fn read_recorded(head: Head, reader: &mut Reader<'_>) -> Result<RecordBooked, DecodeError> {
     let [has_authorization, has_operation, has_service, in_session] = head.flags()?;
     let bits = reader.byte()?;
+    let has_endpoint = match bits >> (PROTOCOL_BITS + 1 + BOOKING_BITS) {
+        0 => false,
+        1 => true,
+        _ => return Err(DecodeError::Other("a payment has flags that there are not")),
+    };
     Ok(RecordBooked {
         agent: AgentIndex(reader.small()?),
-        booking: booking(bits >> (PROTOCOL_BITS + 1))?,
+        booking: booking(bits >> (PROTOCOL_BITS + 1) & BOOKING_MASK)?,
         authorization: if has_authorization { Some(AuthorizationId(reader.wide()?)) } else { None },
         operation: if has_operation { Some(OperationId(reader.wide()?)) } else { None },
         amount: reader.amount()?,
         protocol: protocol(bits & PROTOCOL_MASK)?,
         recipient: NameId(reader.small()?),
         service: if has_service { Some(NameId(reader.small()?)) } else { None },
+        endpoint: if has_endpoint { Some(reader.endpoint()?) } else { None },
         session: reader.session(in_session)?,
         wallet: if bits >> PROTOCOL_BITS & 1 == 1 { Some(reader.byte()?) } else { None },
         calls: reader.small()?,
@@ -401,6 +425,11 @@ fn read_recorded(head: Head, reader: &mut Reader<'_>) -> Result<RecordBooked, De
 impl Reader<'_> {
     fn amount(&mut self) -> Result<Amount, DecodeError> {
         self.number().map(Amount::from_micros)
+    }
+
+    fn endpoint(&mut self) -> Result<EndpointId, DecodeError> {
+        let number = NonZeroU32::new(self.small()?);
+        number.map(EndpointId).ok_or(DecodeError::Other("an endpoint has no number"))
     }
 
     fn session(&mut self, is_there: bool) -> Result<SessionNumber, DecodeError> {
@@ -445,6 +474,7 @@ mod tests {
             policy_revision: 2,
             fingerprint: 0xfedc_ba98_7654_3210,
             arms: false,
+            endpoint: None,
         }
     }
 
@@ -461,6 +491,7 @@ mod tests {
             session: SessionNumber(1),
             wallet: Some(0),
             calls: 1,
+            endpoint: None,
         }
     }
 
@@ -559,6 +590,7 @@ mod tests {
                 policy_revision: number as u32,
                 fingerprint: number,
                 arms: flag,
+                endpoint: (!flag).then(|| NonZeroU32::new(number as u32).map(EndpointId)).flatten(),
             })
         });
         wide(&|number, id, flag| {
@@ -573,6 +605,7 @@ mod tests {
                 session: SessionNumber(number as u32),
                 wallet: flag.then_some(number as u8),
                 calls: number as u32,
+                endpoint: flag.then(|| NonZeroU32::new(number as u32).map(EndpointId)).flatten(),
                 ..recorded()
             }))
         });
@@ -599,7 +632,7 @@ mod tests {
         refused(&[0xe0, 1]);
         refused(&[&[0xa1][..], &[1; 17]].concat());
         refused(&[&[0x81, 0b11][..], &whole[2..]].concat());
-        refused(&[&[0x81, 0b100_0001][..], &whole[2..]].concat());
+        refused(&[&[0x81, 0b1000_0001][..], &whole[2..]].concat());
         // A void in bincode.
         refused(&bincode::encode_to_vec(Event::Voided(AgentIndex(1), ID), ENCODING).unwrap());
     }

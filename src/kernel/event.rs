@@ -4,7 +4,7 @@
 use bincode::{Decode, Encode};
 
 use super::{
-    Actor, Amount, Duration, Former, Protocol, Timestamp,
+    Actor, Amount, Duration, EndpointId, Former, Protocol, Timestamp,
     anomaly::{AlertKind, AlertNumber, AlertStatus, Finding, Severity, WatchingChange},
     counterparty::Counterparty,
     id::{
@@ -271,6 +271,8 @@ pub struct Approved {
     pub fingerprint: u64,
     /// Whether this approval arms the agent's lease.
     pub arms: bool,
+    /// Where endpoints are counted.
+    pub endpoint: Option<EndpointId>,
 }
 
 /// A policy in shadow would have decided otherwise.
@@ -375,6 +377,8 @@ pub struct RecordBooked {
     pub session: SessionNumber,
     pub wallet: Option<u8>,
     pub calls: u32,
+    /// Where endpoints are counted, of a payment without a hold.
+    pub endpoint: Option<EndpointId>,
 }
 
 /// A session began.

@@ -8,6 +8,7 @@ mod actor;
 pub mod amount;
 pub mod anomaly;
 pub mod counterparty;
+pub mod endpoint;
 pub mod event;
 pub mod facts;
 mod former;
@@ -28,6 +29,7 @@ pub mod zone;
 
 pub use actor::{Actor, ActorKind};
 pub use amount::{Amount, AmountError};
+pub use endpoint::EndpointId;
 pub use event::Event;
 pub use facts::{Fact, Facts};
 pub use former::Former;

@@ -65,6 +65,8 @@ pub struct Maxima {
     pub operations: u32,
     /// Services an agent.
     pub services_per_agent: u32,
+    /// Endpoints an agent, where a policy limits endpoints.
+    pub endpoints_per_agent: u32,
     /// Sessions an agent.
     pub sessions_per_agent: u32,
     /// Wallets an agent.
@@ -122,6 +124,7 @@ impl Default for Maxima {
             finished_holds: 1 << 20,
             operations: 1 << 20,
             services_per_agent: 1024,
+            endpoints_per_agent: 1024,
             sessions_per_agent: 256,
             wallets_per_agent: 16,
             policies: 1024,

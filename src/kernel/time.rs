@@ -171,6 +171,19 @@ pub const fn month_of(day: u32) -> u32 {
     year * 12 + month
 }
 
+/// The Monday of the week that `day` (since the epoch) belongs to; the epoch itself in its first week.
+#[must_use]
+pub const fn week_begins(day: u32) -> u32 {
+    day.saturating_sub((day + 3) % 7)
+}
+
+/// The first day of the month that `day` (since the epoch) belongs to.
+#[must_use]
+pub const fn month_begins(day: u32) -> u32 {
+    let (_, _, day_of_month) = civil(day);
+    day - (day_of_month - 1)
+}
+
 /// Year, month (1-12) and day of the month (1-31) of a day since the epoch.
 /// The algorithm is `civil_from_days` of Howard Hinnant's "chrono-compatible low-level date algorithms".
 const fn civil(day: u32) -> (u32, u32, u32) {
@@ -213,5 +226,8 @@ mod tests {
         assert_eq!(week_of(monday), week_of(monday + 6));
         assert_ne!(month_of(20_757), month_of(20_758)); // 2026-10-31, 2026-11-01
         assert_eq!(month_of(20_758), month_of(20_787));
+        assert_eq!([monday, monday + 6].map(week_begins), [monday; 2]);
+        assert_eq!([20_757, 20_758, 20_787].map(month_begins), [20_727, 20_758, 20_758]);
+        assert_eq!([0, 3, 4].map(week_begins), [0, 0, 4]);
     }
 }

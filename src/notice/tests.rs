@@ -102,6 +102,7 @@ fn approved() -> Approved {
         policy_revision: 2,
         fingerprint: 0,
         arms: false,
+        endpoint: None,
     }
 }
 
@@ -240,6 +241,7 @@ fn examples() -> Vec<Event> {
             session: SessionNumber(1),
             wallet: Some(0),
             calls: 1,
+            endpoint: None,
         })),
         Event::SessionOpened(SessionOpened {
             agent: INDEX,

@@ -11,6 +11,7 @@ mod change;
 mod circumstance;
 mod clock;
 mod composite;
+mod counted;
 mod counterparty;
 mod deposit;
 mod every_rule;

@@ -11,7 +11,8 @@ use super::{
     limits::{self, Party, Payment, Verdict},
 };
 use crate::kernel::{
-    AgentIndex, Amount, Duration, Event, Failure, Name, NameId, Outcome, Protocol, SessionNumber, Timestamp,
+    AgentIndex, Amount, Duration, EndpointId, Event, Failure, Name, NameId, Outcome, Protocol, SessionNumber,
+    Timestamp,
     event::{Approved, Denied, SessionKind, SessionOpened},
     facts::Split,
     outcome::{Approval, Denial},
@@ -21,6 +22,8 @@ use crate::kernel::{
         State,
         agent::Agent,
         approval::{ApprovalRequest, WAITING_PER_AGENT_MAX},
+        asked, book,
+        counters::Scope,
         hold::Hold,
         session::Session,
         window::Weight,
@@ -93,6 +96,8 @@ impl State {
             duration: asked_duration(asked),
             wallet,
             wallet_named: !asked.wallet.is_empty(),
+            payer: payer(deposit, wallet),
+            endpoint: self.endpoint(agent, program, asked.protocol, payee.service.as_ref(), asked.resource),
             enlarges: false,
             judged: false,
             facts: asked.facts.as_deref(),
@@ -204,6 +209,7 @@ impl State {
             policy_revision: self.catalogue.revision(),
             fingerprint,
             arms: rides && !lease.armed,
+            endpoint: payment.endpoint,
         };
         let approval = Approval {
             id: approved.id,
@@ -259,7 +265,8 @@ impl State {
             session.open_charges += u32::from(event.from_deposit);
         }
         if !event.from_deposit {
-            crate::kernel::state::book(agent, self.holds.at(slot), now, Weight::default(), weight);
+            let counted = asked(&self.catalogue, &self.shadows, agent);
+            book(agent, self.holds.at(slot), now, Weight::default(), weight, &counted);
         }
         let service = agent.activity_mut().service_mut(event.protocol, event.service);
         if !event.deposit {
@@ -267,10 +274,10 @@ impl State {
             service.asked = service.asked.saturating_add(event.amount);
         }
         service.last_at = now;
-        agent.count_calls(now, 1);
         if event.arms {
             agent.armed_in = incarnation;
         }
+        self.count_calls_for(now, slot, 1);
         if event.from_deposit
             && let Some(deposit) = self.deposit_of(self.holds.at(slot))
         {
@@ -283,6 +290,21 @@ impl State {
         State::touch(self.agent_mut(event.agent), event.session, now);
         self.watch_denied(now, event);
         self.count_in_shadow(event.agent, event.count);
+    }
+
+    /// The endpoint of a payment, where endpoints are counted.
+    pub(super) fn endpoint(
+        &self,
+        agent: &Agent,
+        program: &Program,
+        protocol: Protocol,
+        service: Option<&Name<'_>>,
+        resource: &str,
+    ) -> Option<EndpointId> {
+        let counted = program.counted().has_endpoints(protocol)
+            || agent.activity().has_endpoints(protocol)
+            || self.shadows.programs(agent.id).any(|(_, shadow)| shadow.counted().has_endpoints(protocol));
+        counted.then(|| EndpointId::of(service, resource))
     }
 
     /// The canonical names of a payee.
@@ -382,6 +404,10 @@ impl State {
         let begins = payment.join.session().is_none() && !matches!(payment.join, Join::None);
         let new_service = payee.service.is_some() && payee.service_id.is_none()
             || agent.service(payment.protocol, payee.service_id).is_none();
+        let has_room_for_endpoint = payment.endpoint.is_none_or(|endpoint| {
+            let scope = Scope::Endpoint(payment.protocol, endpoint);
+            agent.activity().has_room_for(scope, maxima.endpoints_per_agent)
+        });
         self.check_names(payee)?;
         for (full, what, maximum) in [
             (self.holds.open_count() >= maxima.open_holds, "open authorizations of the shard", maxima.open_holds),
@@ -400,6 +426,7 @@ impl State {
                 "services of the agent",
                 maxima.services_per_agent,
             ),
+            (!has_room_for_endpoint, "endpoints of the agent", maxima.endpoints_per_agent),
         ] {
             if full {
                 return Err(Failure::Capacity { what, maximum: u64::from(maximum) });
@@ -438,6 +465,14 @@ impl Payee<'_> {
             recipient_id: Some(recipient),
             service_id: service,
         }
+    }
+}
+
+/// The wallet that pays: for a charge inside an envelope, the wallet of its deposit.
+pub(super) fn payer(deposit: Option<&Hold>, wallet: Option<usize>) -> Option<u8> {
+    match deposit {
+        Some(deposit) => deposit.wallet,
+        None => wallet.and_then(|position| u8::try_from(position).ok()),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::kernel::{
     outcome::{Captured, HoldStatus},
     request::Capture,
     state::{
-        State, book,
+        State, asked, book,
         history::{Answered, Asked, Deed, Operation},
         session::SessionEnd,
         slots::Slot,
@@ -124,7 +124,8 @@ impl State {
                 let weight = Weight { used: amount, spent: amount };
                 let hold = self.holds.at(slot);
                 if let Some(agent) = self.agents.get_mut(hold.agent) {
-                    book(agent, hold, now, Weight::default(), weight);
+                    let counted = asked(&self.catalogue, &self.shadows, agent);
+                    book(agent, hold, now, Weight::default(), weight, &counted);
                 }
             }
         }
@@ -136,18 +137,21 @@ impl State {
 
     /// Books a capture of a hold that a crash lost: now, and as if it could have been in any session, at any service and from any wallet.
     fn book_lost_capture(&mut self, now: Timestamp, index: AgentIndex, amount: Amount) -> Captured {
-        let agent = self.agent_mut(index);
+        let agent = self.agents.get_mut(index).expect("INVARIANT: events speak of agents that exist");
         let drawn = agent.draw_unknown(amount);
         let weight = Weight { used: amount, spent: amount };
         let wallets = agent.wallets.len();
+        let counted = asked(&self.catalogue, &self.shadows, agent);
         let activity = agent.activity_mut();
-        activity.windows.book(now, now, Weight::default(), weight);
+        activity.ask(&counted, now);
+        activity.book_windows(now, now, Weight::default(), weight);
         for position in 0..wallets {
             activity.wallet_mut(position).book(now, now, Weight::default(), weight);
         }
         if let Some(budgets) = &mut activity.budgets {
             budgets.spend(amount);
         }
+        activity.book_lost(now, weight, wallets);
         let lost = activity.lost_mut();
         lost.unattributed = lost.unattributed.saturating_add(amount);
         lost_effect(drawn, amount)

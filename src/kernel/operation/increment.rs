@@ -49,6 +49,12 @@ impl State {
                 expected: "an authorization of the budget in force: a hold counts in the budget of its time; ask for a new one",
             });
         }
+        if hold.endpoint().is_none() && self.program(agent).counted().has_endpoints(hold.protocol) {
+            return Err(Failure::Invalid {
+                field: "authorizationId",
+                expected: "an authorization from after endpoints began to be limited; ask for a new one",
+            });
+        }
         let whole = hold.amount().saturating_add(asked.amount);
         let payee = Payee::known(self, hold.recipient, hold.service());
         let session = agent.session(hold.session);
@@ -66,6 +72,8 @@ impl State {
             duration: None,
             wallet: hold.wallet.map(usize::from),
             wallet_named: false,
+            payer: self.payer(hold),
+            endpoint: hold.endpoint(),
             enlarges: true,
             judged: hold.policy_revision() == self.catalogue.revision(),
             facts: None,

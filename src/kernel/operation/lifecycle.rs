@@ -120,6 +120,7 @@ impl State {
             _ => unknown.push(UnknownHold { amount, until }),
         }
         agent.count_calls(now, count);
+        agent.activity_mut().count_lost_calls(now, count);
         self.deadlines.push(Deadline { due: until, what: Due::Unknown(index) });
     }
 }

@@ -3,15 +3,19 @@
 use std::iter;
 
 use crate::kernel::{
-    Amount, Duration, Facts, Name, NameId, Protocol, Timestamp,
+    Amount, Duration, EndpointId, Facts, Name, NameId, Period, Protocol, Timestamp,
     counterparty::Counterparty,
     options::Options,
     outcome::{AgentStatusCode, BudgetStatus, Measure, Violation, ViolationKind},
-    policy::{ApprovalTerms, Circumstance, Judgement, Program, Rule, Scene, ServiceWindow, SpendWindow},
+    policy::{
+        ApprovalTerms, CalendarWindow, Circumstance, Judgement, Over, Program, Rule, Scene, ServiceWindow, SpendWindow,
+        Whose,
+    },
     reason::{Reason, Reasons},
     request::AgentStatus,
     state::{
         agent::Agent,
+        counters::Scopes,
         hold::Hold,
         session::Session,
         wallet::Wallet,
@@ -41,6 +45,10 @@ pub(crate) struct Payment<'a> {
     /// The position of the wallet that pays, and whether one was named.
     pub(crate) wallet: Option<usize>,
     pub(crate) wallet_named: bool,
+    /// The position of the wallet that the money comes from.
+    pub(crate) payer: Option<u8>,
+    /// Where endpoints are counted.
+    pub(crate) endpoint: Option<EndpointId>,
     /// Whether it enlarges a hold, and so is no call of its own.
     pub(crate) enlarges: bool,
     /// Whether it enlarges a hold whose facts the policies in force have judged.
@@ -122,7 +130,7 @@ fn ask_all(agent: &Agent, program: &Program, options: &Options, payment: &Paymen
         check.budget();
     }
     for rule in program.rules() {
-        check.rule(rule);
+        check.rule(rule, Whose::Agent);
     }
     if let (false, Some((wallet, windows))) = (payment.draws(), wallet) {
         check.wallet_windows(wallet, windows);
@@ -177,6 +185,11 @@ impl Payment<'_> {
             ..first
         });
         iter::once(first).chain(others)
+    }
+
+    /// What it counts in.
+    fn scopes(&self) -> Scopes {
+        Scopes { protocol: self.protocol, wallet: self.payer, service: self.service_id, endpoint: self.endpoint }
     }
 
     fn is_deposit(&self) -> bool {
@@ -261,7 +274,8 @@ impl Check<'_> {
         self.cumulative(ViolationKind::BudgetExceeded, current, budget.approved, Reason::BudgetRequest);
     }
 
-    fn rule(&mut self, rule: &Rule) {
+    /// Checks a rule whose totals of an agent are those of `whose`: of the agent, or of the wallet that pays.
+    fn rule(&mut self, rule: &Rule, whose: Whose) {
         let payment = self.payment;
         if !rule.applies().covers(payment.protocol) {
             return;
@@ -300,20 +314,47 @@ impl Check<'_> {
             Rule::SessionDuration { max } => self.session_duration(kind, *max, reason),
             Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } => {
                 if !payment.draws() {
-                    let current = self.after(self.agent.windows().used(calendar(*window), self.now), self.unknown);
+                    let current = self.after(self.used_in_window(whose, window), self.unknown);
                     self.cumulative(kind, current, *cap, reason);
+                }
+            }
+            Rule::RollingLimit { length, cap } => {
+                if !payment.draws() {
+                    let used = self.counted(whose, &Over::Rolling(*length), None);
+                    self.cumulative(kind, self.after(used, self.unknown), *cap, reason);
                 }
             }
             Rule::MaxPerService { window, cap, .. } => {
                 if !payment.draws() {
-                    let current = self.after(self.used_at_service(*window), self.lost());
+                    let current = self.after(self.used_at_service(window), self.lost());
                     self.cumulative(kind, current, *cap, reason);
                 }
             }
             Rule::Velocity { period, max_count } => {
                 if !payment.enlarges {
-                    let current = self.agent.calls(*period, self.now) + 1;
-                    self.counted(kind, current, u64::from(*max_count), reason);
+                    let calls = match whose {
+                        Whose::Agent => self.agent.calls(*period, self.now),
+                        Whose::Wallet | Whose::Service(_) | Whose::Endpoint(_) => self.counted_calls(whose, *period),
+                    };
+                    self.at_most(kind, calls + 1, u64::from(*max_count), reason);
+                }
+            }
+            Rule::MaxPerEndpoint { rail, window, cap } => {
+                if !payment.draws() {
+                    let used = self.counted(Whose::Endpoint(rail.protocol()), window.over(), window.period());
+                    self.cumulative(kind, self.after(used, self.lost()), *cap, reason);
+                }
+            }
+            Rule::VelocityPerEndpoint { rail, period, max_count } => {
+                if !payment.enlarges {
+                    let calls = self.counted_calls(Whose::Endpoint(rail.protocol()), *period);
+                    self.at_most(kind, calls + 1, u64::from(*max_count), reason);
+                }
+            }
+            Rule::OnWallets { wallets, rule } => {
+                let payer = payment.payer.and_then(|position| self.agent.wallets.get(usize::from(position)));
+                if payer.is_some_and(|wallet| wallets.contains(self.agent.id, wallet.id())) {
+                    self.rule(rule, Whose::Wallet);
                 }
             }
         }
@@ -326,7 +367,7 @@ impl Check<'_> {
         let denied = self.verdict.violations.len();
         let mut question = Question::default();
         for asking in program.asking() {
-            self.rule(&asking.rule);
+            self.rule(&asking.rule, Whose::Agent);
             question.add(asking, self.verdict.violations.drain(denied..));
         }
         (self.verdict.approvals, self.verdict.terms) = question.finish();
@@ -362,7 +403,7 @@ impl Check<'_> {
     fn concurrent_sessions(&mut self, kind: ViolationKind, max: u32, reason: Reason) {
         if self.payment.is_deposit() {
             let open = self.agent.sessions().iter().filter(|session| session.is_open() && session.envelope().is_some());
-            self.counted(kind, open.count() as u64 + 1, u64::from(max), reason);
+            self.at_most(kind, open.count() as u64 + 1, u64::from(max), reason);
         }
     }
 
@@ -409,12 +450,41 @@ impl Check<'_> {
         captured.saturating_add(session.inside)
     }
 
-    fn used_at_service(&self, window: ServiceWindow) -> Amount {
+    fn used_in_window(&self, whose: Whose, window: &CalendarWindow) -> Amount {
+        if !window.is_utc() {
+            return self.counted(whose, &window.over, Some(window.period));
+        }
+        let windows = match (whose, self.payment.payer) {
+            (Whose::Wallet, Some(position)) => self.agent.wallet_windows(usize::from(position)),
+            (Whose::Wallet, None) | (Whose::Agent | Whose::Service(_) | Whose::Endpoint(_), _) => self.agent.windows(),
+        };
+        windows.used(calendar(window.period), self.now)
+    }
+
+    fn used_at_service(&self, window: &ServiceWindow) -> Amount {
         let service = self.payment.service_id.and_then(|id| self.agent.service(self.payment.protocol, Some(id)));
-        service.map_or(Amount::ZERO, |service| match window {
-            ServiceWindow::Lifetime => service.windows.total().used,
-            ServiceWindow::Calendar(window) => service.windows.used(calendar(window), self.now),
+        match window {
+            ServiceWindow::Calendar(window) if !window.is_utc() => {
+                self.counted(Whose::Service(self.payment.protocol), &window.over, Some(window.period))
+            }
+            ServiceWindow::Calendar(window) => {
+                service.map_or(Amount::ZERO, |service| service.windows.used(calendar(window.period), self.now))
+            }
+            ServiceWindow::Lifetime => service.map_or(Amount::ZERO, |service| service.windows.total().used),
+        }
+    }
+
+    /// What counts in the payment's scope of a kind that only some rules look at.
+    fn counted(&self, whose: Whose, over: &Over, period: Option<SpendWindow>) -> Amount {
+        let scopes = self.payment.scopes();
+        scopes.of(whose).map_or(Amount::ZERO, |scope| {
+            self.agent.activity().counted(scope, over, scopes.service, period.map(calendar), self.now)
         })
+    }
+
+    fn counted_calls(&self, whose: Whose, period: Period) -> u64 {
+        let scope = self.payment.scopes().of(whose);
+        scope.map_or(0, |scope| self.agent.activity().counted_calls(scope, period, self.now))
     }
 
     fn per_payment(&mut self, kind: ViolationKind, cap: Amount, reason: Reason) {
@@ -429,7 +499,7 @@ impl Check<'_> {
         if passes { self.passed(reason) } else { self.violate(kind, Measure::None, Measure::None) }
     }
 
-    fn counted(&mut self, kind: ViolationKind, current: u64, max: u64, reason: Reason) {
+    fn at_most(&mut self, kind: ViolationKind, current: u64, max: u64, reason: Reason) {
         if current > max {
             self.violate(kind, Measure::Count(max), Measure::Count(current));
         } else {

@@ -17,6 +17,7 @@ mod join;
 mod life;
 mod lifecycle;
 mod limits;
+mod looked_at;
 mod ordinary;
 mod policy;
 mod read;

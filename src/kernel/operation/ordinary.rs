@@ -26,7 +26,7 @@ pub(crate) fn pass(
         return None;
     }
     let caps = program.caps(payment.protocol);
-    if !payment.others.is_empty() || !caps.admit(&payment.scene(now)) {
+    if caps.asks_more || !payment.others.is_empty() || !caps.admit(&payment.scene(now)) {
         return None;
     }
     let unknown = agent.unknown_amount();

@@ -2,7 +2,7 @@
 
 use crate::kernel::{
     Event, Failure, Outcome, PolicyId,
-    policy::{PolicySource, check},
+    policy::{PolicySource, check, counted::COUNTED_MAX},
     state::State,
 };
 
@@ -13,7 +13,10 @@ impl State {
         revision: Option<u32>,
         events: &mut Vec<Event>,
     ) -> Result<Outcome, Failure> {
-        check(source)?;
+        let checked = check(source)?;
+        if revision.is_none() && self.catalogue.counted_with(&checked) > COUNTED_MAX {
+            return Err(Failure::Capacity { what: "counters that policies ask for", maximum: COUNTED_MAX as u64 });
+        }
         let in_force = self.policies().find(|(policy, _)| policy.id == source.id);
         let new = revision.is_none() && in_force.is_none();
         if new && self.policies().count() >= self.options.maxima.policies as usize {

@@ -1,13 +1,13 @@
 //! Look at something; changes nothing.
 
-use super::{join::Join, limits::calendar};
+use super::{join::Join, looked_at::LookedAt};
 use crate::kernel::{
     AgentIndex, Amount, AuthorizationId, BudgetRequestId, Failure, Protocol, Timestamp,
     outcome::{
         AgentView, AuthorizationView, BudgetRequestView, BudgetStatus, BudgetView, LimitView, Measure, ServiceView,
         SessionView, ShadowView, ShardView, View, ViolationKind, WalletView,
     },
-    policy::{Rule, ServiceWindow},
+    policy::Whose,
     request::{Principal, Query},
     state::{
         State,
@@ -219,42 +219,11 @@ impl State {
             let used = budget.weight.used.saturating_add(unknown);
             limits.push(money(ViolationKind::BudgetExceeded, budget.approved, used));
         }
+        let preferred = agent.wallet_for("").and_then(|position| u8::try_from(position).ok());
+        let looked_at = LookedAt { agent, now, protocol, wallet: preferred, used_in_session };
         for rule in self.program(agent).all_rules().filter(|rule| rule.applies().covers(protocol)) {
-            let kind = ViolationKind::Rule(rule.kind());
-            match rule {
-                Rule::SessionBudget { cap, .. } => limits.push(money(kind, *cap, with_lost(used_in_session))),
-                Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } => {
-                    let used = agent.windows().used(calendar(*window), now).saturating_add(unknown);
-                    limits.push(money(kind, *cap, used));
-                }
-                Rule::MaxPerService { window, cap, .. } => {
-                    let used = agent.activity().services.iter().filter(|s| s.key.0 == protocol).map(|s| match window {
-                        ServiceWindow::Lifetime => s.windows.total().used,
-                        ServiceWindow::Calendar(window) => s.windows.used(calendar(*window), now),
-                    });
-                    limits.push(money(kind, *cap, with_lost(used.max().unwrap_or_default())));
-                }
-                Rule::ConcurrentSessions { max } => {
-                    let open = agent.sessions().iter().filter(|s| s.is_open() && s.envelope().is_some()).count();
-                    let (limit, used) = (Measure::Count(u64::from(*max)), Measure::Count(open as u64));
-                    limits.push(LimitView { kind, limit, used });
-                }
-                Rule::Velocity { period, max_count } => {
-                    let used = Measure::Count(agent.calls(*period, now));
-                    limits.push(LimitView { kind, limit: Measure::Count(u64::from(*max_count)), used });
-                }
-                Rule::ApprovalAbove { .. }
-                | Rule::CardMaxAmount { .. }
-                | Rule::Circumstance(_)
-                | Rule::SessionDeposit { .. }
-                | Rule::MaxAmount { .. }
-                | Rule::MaxPerRequest { .. }
-                | Rule::PriceCeiling { .. }
-                | Rule::AllowedCounterparties(_)
-                | Rule::BlockedCounterparties(_)
-                | Rule::AllowedServices { .. }
-                | Rule::BlockedServices { .. }
-                | Rule::SessionDuration { .. } => {}
+            if let Some(limit) = looked_at.limit(rule, Whose::Agent) {
+                limits.push(limit);
             }
         }
         if let Some((position, wallet)) = agent.wallet_for("").and_then(|at| Some((at, agent.wallets.get(at)?))) {

@@ -5,13 +5,16 @@ use super::{
     join::Join,
 };
 use crate::kernel::{
-    AgentIndex, Amount, Event, Failure, Name, NameId, OperationId, Outcome, Protocol, SessionNumber, Timestamp,
+    AgentIndex, Amount, EndpointId, Event, Failure, Name, NameId, OperationId, Outcome, Protocol, SessionNumber,
+    Timestamp,
     event::{RecordBooked, SessionKind, SessionOpened},
     outcome::{Booking, Recorded},
     request::Record,
     state::{
         State,
         agent::Agent,
+        asked,
+        counters::{Change, Scope, Scopes},
         history::{Answered, Asked, Deed, Operation},
         hold::Hold,
         session::Session,
@@ -179,6 +182,7 @@ impl State {
             session: hold.session,
             wallet: hold.wallet,
             calls: asked.calls,
+            endpoint: None,
         }
     }
 
@@ -207,6 +211,7 @@ impl State {
             session: self.session_of_report(now, index, agent, asked, events),
             wallet: named.and_then(|position| u8::try_from(position).ok()),
             calls: asked.calls,
+            endpoint: self.endpoint(agent, self.program(agent), asked.protocol, payee.service.as_ref(), asked.resource),
         }
     }
 
@@ -287,9 +292,9 @@ impl State {
         // An approved charge was counted when it was approved; a deposit is no call, and what draws from it is.
         let calls = if deposit { event.calls } else { event.calls.saturating_sub(1) };
         if deposit {
-            agent.count_calls(now, event.calls);
+            self.count_calls_for(now, slot, event.calls);
         }
-        let service = agent.activity_mut().service_mut(protocol, service);
+        let service = self.agent_mut(event.agent).activity_mut().service_mut(protocol, service);
         service.calls += u64::from(calls);
         if deposit {
             service.asked = service.asked.saturating_add(event.amount);
@@ -298,15 +303,18 @@ impl State {
     }
 
     fn book_unmatched(&mut self, now: Timestamp, event: &RecordBooked) {
-        let services_max = self.options.maxima.services_per_agent as usize;
+        let maxima = &self.options.maxima;
+        let services_max = maxima.services_per_agent as usize;
         let weight = Weight { used: event.amount, spent: event.amount };
-        let agent = self.agent_mut(event.agent);
+        let agent = self.agents.get_mut(event.agent).expect("INVARIANT: events speak of agents that exist");
         if event.booking != Booking::Misdirected {
             agent.draw_unknown(event.amount);
         }
         let known_service = agent.service(event.protocol, event.service).is_some();
+        let counted = asked(&self.catalogue, &self.shadows, agent);
         let activity = agent.activity_mut();
-        activity.windows.book(now, now, Weight::default(), weight);
+        activity.ask(&counted, now);
+        activity.book_windows(now, now, Weight::default(), weight);
         if let Some(budgets) = &mut activity.budgets {
             budgets.spend(event.amount);
         }
@@ -322,6 +330,19 @@ impl State {
             service.asked = service.asked.saturating_add(event.amount);
             service.last_at = now;
         }
+        let has_room = |endpoint: &EndpointId| {
+            activity.has_room_for(Scope::Endpoint(event.protocol, *endpoint), maxima.endpoints_per_agent)
+        };
+        let scopes = Scopes {
+            protocol: event.protocol,
+            wallet: event.wallet,
+            service: event.service.filter(|_| in_service),
+            endpoint: event.endpoint.filter(has_room),
+        };
+        let in_endpoint = scopes.endpoint == event.endpoint;
+        let change = Change { placed: now, approved: event.amount, before: Weight::default(), after: weight };
+        activity.book_counters(now, || scopes, change);
+        activity.count_calls_in(now, &scopes, event.calls);
         let in_session = match State::touch(agent, event.session, now) {
             Some(session) => {
                 session.weight.used = session.weight.used.saturating_add(event.amount);
@@ -330,8 +351,8 @@ impl State {
             }
             None => event.protocol != Protocol::X402,
         };
-        if !(in_service && in_session) {
-            // No room for another service or session: it counts in all of them.
+        if !(in_service && in_endpoint && in_session) {
+            // No room for another service, endpoint or session: it counts in all of them.
             let lost = agent.activity_mut().lost_mut();
             lost.unattributed = lost.unattributed.saturating_add(event.amount);
         }

@@ -21,6 +21,8 @@ pub struct Caps {
     pub service_total: Option<Amount>,
     /// On payments in rolling periods.
     pub calls: Box<[(Period, u32)]>,
+    /// Whether there are rules that must be asked one by one: those with counters of their own.
+    pub asks_more: bool,
     /// What passed when everything passed.
     pub reasons: Reasons,
 }
@@ -62,14 +64,23 @@ impl Caps {
                     continue;
                 }
                 Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } => {
-                    tighten(&mut caps.windows[place(*window)], *cap);
+                    if window.is_utc() {
+                        tighten(&mut caps.windows[place(window.period)], *cap);
+                    } else {
+                        caps.asks_more = true;
+                    }
                 }
                 Rule::MaxPerService { window: ServiceWindow::Lifetime, cap, .. } => {
                     tighten(&mut caps.service_total, *cap);
                 }
-                Rule::MaxPerService { window: ServiceWindow::Calendar(window), cap, .. } => {
-                    tighten(&mut caps.service_windows[place(*window)], *cap);
+                Rule::MaxPerService { window: ServiceWindow::Calendar(window), cap, .. } if window.is_utc() => {
+                    tighten(&mut caps.service_windows[place(window.period)], *cap);
                 }
+                Rule::MaxPerService { .. }
+                | Rule::RollingLimit { .. }
+                | Rule::MaxPerEndpoint { .. }
+                | Rule::VelocityPerEndpoint { .. }
+                | Rule::OnWallets { .. } => caps.asks_more = true,
                 Rule::Velocity { period, max_count } => calls.push((*period, *max_count)),
             }
             caps.reasons.insert(rule.reason());
@@ -135,12 +146,16 @@ mod tests {
             Rule::SessionBudget { rail: Rail::Mpp, cap: units(30) },
             Rule::ConcurrentSessions { max: 1 },
             Rule::SessionDuration { max: Duration::from_secs(1) },
-            Rule::WindowLimit { window: SpendWindow::Week, cap: units(60) },
-            Rule::WindowLimit { window: SpendWindow::Week, cap: units(50) },
-            Rule::WindowLimit { window: SpendWindow::Month, cap: units(70) },
-            Rule::BudgetCap { window: SpendWindow::Month, cap: units(71) },
+            Rule::WindowLimit { window: SpendWindow::Week.in_utc(), cap: units(60) },
+            Rule::WindowLimit { window: SpendWindow::Week.in_utc(), cap: units(50) },
+            Rule::WindowLimit { window: SpendWindow::Month.in_utc(), cap: units(70) },
+            Rule::BudgetCap { window: SpendWindow::Month.in_utc(), cap: units(71) },
             Rule::MaxPerService { rail: Rail::X402, window: ServiceWindow::Lifetime, cap: units(90) },
-            Rule::MaxPerService { rail: Rail::X402, window: ServiceWindow::Calendar(SpendWindow::Day), cap: units(80) },
+            Rule::MaxPerService {
+                rail: Rail::X402,
+                window: ServiceWindow::Calendar(SpendWindow::Day.in_utc()),
+                cap: units(80),
+            },
             Rule::MaxPerService { rail: Rail::Mpp, window: ServiceWindow::Lifetime, cap: units(40) },
             Rule::Velocity { period: Period::Hour, max_count: 3 },
         ];

@@ -1,7 +1,8 @@
 //! Second stage: a policy that means something. What is not understood is refused here, when it is written; nothing is ignored.
 
 use super::{
-    ApprovalTerms, PolicyError, PolicyScope, PolicySource, Rail, Rule, RuleKind, RuleSource, SpendWindow, circumstance,
+    ApprovalTerms, Counted, PolicyError, PolicyScope, PolicySource, Rail, Rule, RuleKind, RuleSource, SpendWindow,
+    Whose, circumstance,
     operator::{Action, Operator, Shape},
     value::Value,
 };
@@ -88,6 +89,11 @@ impl CheckedPolicy {
         &self.asking
     }
 
+    /// What must be counted for it beyond what is counted for everybody.
+    pub fn counted(&self) -> impl Iterator<Item = Counted> {
+        self.rules.iter().chain(&self.asking).filter_map(|rule| rule.counted(Whose::Agent))
+    }
+
     /// On which terms a human is asked, where it says.
     #[must_use]
     pub fn approval(&self) -> Option<&ApprovalTerms> {
@@ -170,7 +176,7 @@ fn check_approval(terms: Option<&ApprovalTerms>) -> Result<(), PolicyError> {
 /// The rule, and whether its breach asks a human.
 fn check_rule(index: usize, source: &RuleSource) -> Result<(Rule, bool), PolicyError> {
     let place = |field: &str| format!("rules[{index}].{field}");
-    let kind = RuleKind::from_rule_type(&source.rule_type).filter(|kind| kind.is_run());
+    let kind = RuleKind::from_rule_type(&source.rule_type);
     let kind = kind.ok_or_else(|| unknown_type(place("rule_type"), &source.rule_type))?;
     let shape = Shape::of(kind);
     let action = Action::parse(&source.action).ok_or_else(|| unknown_action(place("action"), &source.action))?;
@@ -190,7 +196,7 @@ fn check_rule(index: usize, source: &RuleSource) -> Result<(Rule, bool), PolicyE
 }
 
 fn unknown_type(place: String, word: &str) -> PolicyError {
-    let known = RuleKind::ALL.iter().filter(|kind| kind.is_run()).map(|kind| kind.rule_type());
+    let known = RuleKind::ALL.iter().map(|kind| kind.rule_type());
     PolicyError::unsupported(place, word, "a rule type of this release", known)
 }
 
@@ -216,9 +222,13 @@ fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, Policy
         RuleKind::MppSessionBudget => Rule::SessionBudget { rail: Rail::Mpp, cap: value.amount()? },
         RuleKind::MppMaxConcurrentSessions => Rule::ConcurrentSessions { max: value.count()? },
         RuleKind::MppMaxSessionDuration => Rule::SessionDuration { max: value.seconds()? },
-        RuleKind::DailyLimit => Rule::WindowLimit { window: SpendWindow::Day, cap: value.amount()? },
-        RuleKind::WeeklyLimit => Rule::WindowLimit { window: SpendWindow::Week, cap: value.amount()? },
-        RuleKind::MonthlyLimit => Rule::WindowLimit { window: SpendWindow::Month, cap: value.amount()? },
+        RuleKind::DailyLimit => window_limit(SpendWindow::Day, value)?,
+        RuleKind::WeeklyLimit => window_limit(SpendWindow::Week, value)?,
+        RuleKind::MonthlyLimit => window_limit(SpendWindow::Month, value)?,
+        RuleKind::RollingLimit => {
+            let (length, cap) = value.rolling()?;
+            Rule::RollingLimit { length, cap }
+        }
         RuleKind::BudgetCap => {
             let (window, cap) = value.budget()?;
             Rule::BudgetCap { window, cap }
@@ -230,11 +240,10 @@ fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, Policy
             Rule::Velocity { period, max_count }
         }
         RuleKind::RequireApprovalAbove => Rule::ApprovalAbove { cap: value.amount()? },
-        RuleKind::RollingLimit
-        | RuleKind::X402MaxPerEndpoint
-        | RuleKind::MppMaxPerEndpoint
-        | RuleKind::X402VelocityPerEndpoint
-        | RuleKind::MppVelocityPerEndpoint => return Err(unknown_type(place, kind.rule_type())),
+        RuleKind::X402MaxPerEndpoint => per_endpoint(Rail::X402, value)?,
+        RuleKind::MppMaxPerEndpoint => per_endpoint(Rail::Mpp, value)?,
+        RuleKind::X402VelocityPerEndpoint => endpoint_velocity(Rail::X402, value)?,
+        RuleKind::MppVelocityPerEndpoint => endpoint_velocity(Rail::Mpp, value)?,
         RuleKind::CardMaxAmount => Rule::CardMaxAmount { cap: value.amount()? },
         RuleKind::MppMaxSessionDeposit => Rule::SessionDeposit { cap: value.amount()? },
         RuleKind::TimeWindow
@@ -260,8 +269,23 @@ fn read(kind: RuleKind, place: String, value: &Value<'_>) -> Result<Rule, Policy
 }
 
 fn per_service(rail: Rail, value: &Value<'_>) -> Result<Rule, PolicyError> {
-    let (window, cap) = value.service_total()?;
+    let (window, cap) = value.total()?;
     Ok(Rule::MaxPerService { rail, window, cap })
+}
+
+fn per_endpoint(rail: Rail, value: &Value<'_>) -> Result<Rule, PolicyError> {
+    let (window, cap) = value.total()?;
+    Ok(Rule::MaxPerEndpoint { rail, window, cap })
+}
+
+fn endpoint_velocity(rail: Rail, value: &Value<'_>) -> Result<Rule, PolicyError> {
+    let (period, max_count) = value.velocity()?;
+    Ok(Rule::VelocityPerEndpoint { rail, period, max_count })
+}
+
+fn window_limit(period: SpendWindow, value: &Value<'_>) -> Result<Rule, PolicyError> {
+    let (window, cap) = value.window_limit(period)?;
+    Ok(Rule::WindowLimit { window, cap })
 }
 
 #[cfg(test)]

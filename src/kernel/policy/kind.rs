@@ -147,24 +147,6 @@ rule_kinds! {
 }
 
 impl RuleKind {
-    /// Whether this release runs rules of the type. Others have a name and a number, and are refused when they are written.
-    #[must_use]
-    pub const fn is_run(self) -> bool {
-        !self.awaits_counters()
-    }
-
-    /// Rule types that need counters which a shard does not keep yet.
-    const fn awaits_counters(self) -> bool {
-        matches!(
-            self,
-            RuleKind::RollingLimit
-                | RuleKind::X402MaxPerEndpoint
-                | RuleKind::MppMaxPerEndpoint
-                | RuleKind::X402VelocityPerEndpoint
-                | RuleKind::MppVelocityPerEndpoint
-        )
-    }
-
     fn from_number(number: u8) -> Option<RuleKind> {
         RuleKind::ALL.iter().copied().find(|kind| *kind as u8 == number)
     }

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, sync::Arc};
 
 use bincode::{Decode, Encode};
 
-use super::{ApprovalTerms, Caps, CheckedPolicy, Rule};
+use super::{ApprovalTerms, Caps, CheckedPolicy, CountedSet, Rule, Whose};
 use crate::kernel::{Amount, Duration, Period, PolicyId, Protocol};
 
 /// The rules that an agent's requests must pass, all of them.
@@ -18,6 +18,7 @@ pub struct Program {
     caps: [Caps; Protocol::ALL.len()],
     velocity_periods: PeriodSet,
     asks_about_payees: bool,
+    counted: CountedSet,
     smallest_amount_limit: Option<Amount>,
     smallest_count_limit: Option<u32>,
     session_duration_max: Option<Duration>,
@@ -69,9 +70,10 @@ impl Program {
             denies_all: false,
             caps: Protocol::ALL.map(|protocol| Caps::new(all(), protocol)),
             asks_about_payees: all().any(Rule::asks_about_payee),
-            velocity_periods: all().filter_map(velocity).map(|(period, _)| period).collect(),
+            velocity_periods: all().filter_map(velocity_period).collect(),
+            counted: all().filter_map(|rule| rule.counted(Whose::Agent)).collect(),
             smallest_amount_limit: all().filter_map(Rule::cumulative_cap).min(),
-            smallest_count_limit: all().filter_map(velocity).map(|(_, max_count)| max_count).min(),
+            smallest_count_limit: all().filter_map(Rule::cumulative_count).min(),
             session_duration_max: rules.iter().filter_map(session_duration).min(),
             rules,
             asking,
@@ -132,6 +134,17 @@ impl Program {
         self.velocity_periods
     }
 
+    /// What must be counted beyond what is counted for everybody.
+    #[must_use]
+    pub fn counted(&self) -> &CountedSet {
+        &self.counted
+    }
+
+    /// Asks for these to be counted, too.
+    pub fn count_also(&mut self, counted: &CountedSet) {
+        self.counted = self.counted.as_slice().iter().chain(counted.as_slice()).cloned().collect();
+    }
+
     /// The smallest limit that adds up over several payments: windows, sessions and service totals.
     #[must_use]
     pub fn smallest_amount_limit(&self) -> Option<Amount> {
@@ -168,12 +181,16 @@ fn without_repeats(sorted: &[&Rule]) -> Box<[Rule]> {
     kept.into()
 }
 
-fn velocity(rule: &Rule) -> Option<(Period, u32)> {
-    if let Rule::Velocity { period, max_count } = rule { Some((*period, *max_count)) } else { None }
+fn velocity_period(rule: &Rule) -> Option<Period> {
+    if let Rule::Velocity { period, .. } = rule { Some(*period) } else { None }
 }
 
 fn session_duration(rule: &Rule) -> Option<Duration> {
-    if let Rule::SessionDuration { max } = rule { Some(*max) } else { None }
+    match rule {
+        Rule::SessionDuration { max } => Some(*max),
+        Rule::OnWallets { rule, .. } => session_duration(rule),
+        _ => None,
+    }
 }
 
 /// A set of periods.
@@ -295,8 +312,7 @@ mod tests {
 
     /// Every rule type once, in the reverse of the order in which they run.
     fn one_of_each() -> Vec<(&'static str, &'static str)> {
-        let run = RuleKind::ALL.iter().rev().filter(|kind| kind.is_run());
-        run.map(|kind| (kind.rule_type(), value(*kind))).collect()
+        RuleKind::ALL.iter().rev().map(|kind| (kind.rule_type(), value(*kind))).collect()
     }
 
     fn caps(program: &Program) -> Vec<u64> {
@@ -308,7 +324,7 @@ mod tests {
     fn rules_stand_in_the_order_of_their_kinds_and_of_the_enum() {
         let program = compile([(&policy(1, 50, true, &one_of_each()), 1)]);
         let kinds: Vec<RuleKind> = program.all_rules().map(Rule::kind).collect();
-        assert!(RuleKind::ALL.iter().filter(|kind| kind.is_run()).eq(&kinds), "{kinds:?}");
+        assert!(RuleKind::ALL.iter().eq(&kinds), "{kinds:?}");
         let variants: Vec<usize> = program.all_rules().map(variant).collect();
         assert!(variants.is_sorted(), "{variants:?}");
     }
@@ -329,10 +345,14 @@ mod tests {
             Rule::ConcurrentSessions { .. } => 11,
             Rule::SessionDuration { .. } => 12,
             Rule::WindowLimit { .. } => 13,
-            Rule::BudgetCap { .. } => 14,
-            Rule::MaxPerService { .. } => 15,
-            Rule::Velocity { .. } => 16,
-            Rule::ApprovalAbove { .. } => 17,
+            Rule::RollingLimit { .. } => 14,
+            Rule::BudgetCap { .. } => 15,
+            Rule::MaxPerService { .. } => 16,
+            Rule::MaxPerEndpoint { .. } => 17,
+            Rule::Velocity { .. } => 18,
+            Rule::VelocityPerEndpoint { .. } => 19,
+            Rule::OnWallets { .. } => 20,
+            Rule::ApprovalAbove { .. } => 21,
         }
     }
 

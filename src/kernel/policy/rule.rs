@@ -1,7 +1,7 @@
 //! A rule that can be run: no text is left to interpret, and no combination that means nothing can be built.
 
-use super::{Circumstance, NameSet, RuleKind, ServiceSet};
-use crate::kernel::{Amount, Duration, Period, Protocol, reason::Reason};
+use super::{Circumstance, NameSet, Over, RuleKind, ServiceSet, WalletSet};
+use crate::kernel::{Amount, Duration, Period, Protocol, Zone, reason::Reason};
 
 /// One thing that must hold. Variants stand in the order in which they run: what needs nothing but the request comes first.
 ///
@@ -76,20 +76,36 @@ pub enum Rule {
     },
     /// No more is spent in a calendar period, whatever the protocol.
     WindowLimit {
-        /// The calendar period in UTC.
-        window: SpendWindow,
+        /// The calendar period.
+        window: CalendarWindow,
+        /// The largest total that passes.
+        cap: Amount,
+    },
+    /// No more is spent in any span as long as this, whatever the protocol.
+    RollingLimit {
+        /// How long.
+        length: Duration,
         /// The largest total that passes.
         cap: Amount,
     },
     /// No more is spent of a budget in its calendar period, whatever the protocol.
     BudgetCap {
-        /// The calendar period in UTC.
-        window: SpendWindow,
+        /// The calendar period.
+        window: CalendarWindow,
         /// The largest total that passes.
         cap: Amount,
     },
     /// No single service gets more over this rail.
     MaxPerService {
+        /// Where it applies.
+        rail: Rail,
+        /// Over which time the total runs.
+        window: ServiceWindow,
+        /// The largest total that passes.
+        cap: Amount,
+    },
+    /// No single endpoint of a service gets more over this rail.
+    MaxPerEndpoint {
         /// Where it applies.
         rail: Rail,
         /// Over which time the total runs.
@@ -104,6 +120,22 @@ pub enum Rule {
         /// The largest number that passes.
         max_count: u32,
     },
+    /// No more payments are made to one endpoint in any span as long as the period.
+    VelocityPerEndpoint {
+        /// Where it applies.
+        rail: Rail,
+        /// The rolling period.
+        period: Period,
+        /// The largest number that passes.
+        max_count: u32,
+    },
+    /// A rule for the payments from some wallets; its totals of an agent are those of the wallet.
+    OnWallets {
+        /// The wallets.
+        wallets: WalletSet,
+        /// What must hold; never another rule on wallets.
+        rule: Box<Rule>,
+    },
     /// No payment is larger unless a human approves it.
     ApprovalAbove {
         /// The largest amount that passes.
@@ -114,7 +146,7 @@ pub enum Rule {
 impl Rule {
     /// Its rule type.
     #[must_use]
-    pub const fn kind(&self) -> RuleKind {
+    pub fn kind(&self) -> RuleKind {
         match self {
             Rule::MaxAmount { .. } => RuleKind::MaxAmount,
             Rule::MaxPerRequest { rail: Rail::X402, .. } => RuleKind::X402MaxPerRequest,
@@ -134,26 +166,35 @@ impl Rule {
             Rule::SessionDeposit { .. } => RuleKind::MppMaxSessionDeposit,
             Rule::ConcurrentSessions { .. } => RuleKind::MppMaxConcurrentSessions,
             Rule::SessionDuration { .. } => RuleKind::MppMaxSessionDuration,
-            Rule::WindowLimit { window: SpendWindow::Day, .. } => RuleKind::DailyLimit,
-            Rule::WindowLimit { window: SpendWindow::Week, .. } => RuleKind::WeeklyLimit,
-            Rule::WindowLimit { window: SpendWindow::Month, .. } => RuleKind::MonthlyLimit,
+            Rule::WindowLimit { window: CalendarWindow { period: SpendWindow::Day, .. }, .. } => RuleKind::DailyLimit,
+            Rule::WindowLimit { window: CalendarWindow { period: SpendWindow::Week, .. }, .. } => RuleKind::WeeklyLimit,
+            Rule::WindowLimit { window: CalendarWindow { period: SpendWindow::Month, .. }, .. } => {
+                RuleKind::MonthlyLimit
+            }
             Rule::BudgetCap { .. } => RuleKind::BudgetCap,
             Rule::MaxPerService { rail: Rail::X402, .. } => RuleKind::X402MaxPerService,
             Rule::MaxPerService { rail: Rail::Mpp, .. } => RuleKind::MppMaxPerService,
+            Rule::RollingLimit { .. } => RuleKind::RollingLimit,
+            Rule::MaxPerEndpoint { rail: Rail::X402, .. } => RuleKind::X402MaxPerEndpoint,
+            Rule::MaxPerEndpoint { rail: Rail::Mpp, .. } => RuleKind::MppMaxPerEndpoint,
             Rule::Velocity { .. } => RuleKind::VelocityLimit,
+            Rule::VelocityPerEndpoint { rail: Rail::X402, .. } => RuleKind::X402VelocityPerEndpoint,
+            Rule::VelocityPerEndpoint { rail: Rail::Mpp, .. } => RuleKind::MppVelocityPerEndpoint,
+            Rule::OnWallets { rule, .. } => rule.kind(),
             Rule::ApprovalAbove { .. } => RuleKind::RequireApprovalAbove,
         }
     }
 
     /// Which requests it looks at.
     #[must_use]
-    pub const fn applies(&self) -> Applies {
+    pub fn applies(&self) -> Applies {
         match self {
             Rule::MaxAmount { .. }
             | Rule::AllowedCounterparties(_)
             | Rule::BlockedCounterparties(_)
             | Rule::WindowLimit { .. }
             | Rule::BudgetCap { .. }
+            | Rule::RollingLimit { .. }
             | Rule::Velocity { .. }
             | Rule::ApprovalAbove { .. } => Applies::All,
             Rule::MaxPerRequest { rail, .. }
@@ -161,9 +202,12 @@ impl Rule {
             | Rule::AllowedServices { rail, .. }
             | Rule::BlockedServices { rail, .. }
             | Rule::SessionBudget { rail, .. }
-            | Rule::MaxPerService { rail, .. } => Applies::Only(*rail),
+            | Rule::MaxPerService { rail, .. }
+            | Rule::MaxPerEndpoint { rail, .. }
+            | Rule::VelocityPerEndpoint { rail, .. } => Applies::Only(*rail),
             Rule::CardMaxAmount { .. } => Applies::Cards,
             Rule::Circumstance(circumstance) => circumstance.applies(),
+            Rule::OnWallets { rule, .. } => rule.applies(),
             Rule::SessionDeposit { .. } | Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => {
                 Applies::Only(Rail::Mpp)
             }
@@ -173,12 +217,15 @@ impl Rule {
     /// Whether it asks for what the directory may know of a payee.
     #[must_use]
     pub fn asks_about_payee(&self) -> bool {
-        matches!(self, Rule::Circumstance(circumstance) if circumstance.condition.asks_about_payee())
+        match self {
+            Rule::OnWallets { rule, .. } => rule.asks_about_payee(),
+            rule => matches!(rule, Rule::Circumstance(circumstance) if circumstance.condition.asks_about_payee()),
+        }
     }
 
     /// What it means to pass it.
     #[must_use]
-    pub const fn reason(&self) -> Reason {
+    pub fn reason(&self) -> Reason {
         match self {
             Rule::MaxAmount { .. }
             | Rule::MaxPerRequest { .. }
@@ -192,20 +239,24 @@ impl Rule {
             Rule::SessionDeposit { .. } | Rule::ConcurrentSessions { .. } | Rule::SessionDuration { .. } => {
                 Reason::SessionLimits
             }
-            Rule::WindowLimit { .. } | Rule::BudgetCap { .. } => Reason::SpendLimits,
-            Rule::MaxPerService { .. } => Reason::ServiceBudget,
-            Rule::Velocity { .. } => Reason::Velocity,
+            Rule::WindowLimit { .. } | Rule::BudgetCap { .. } | Rule::RollingLimit { .. } => Reason::SpendLimits,
+            Rule::MaxPerService { .. } | Rule::MaxPerEndpoint { .. } => Reason::ServiceBudget,
+            Rule::Velocity { .. } | Rule::VelocityPerEndpoint { .. } => Reason::Velocity,
+            Rule::OnWallets { rule, .. } => rule.reason(),
         }
     }
 
     /// The cap of a limit that adds up over several payments; `None` for a cap on one payment and for what is not money.
     #[must_use]
-    pub const fn cumulative_cap(&self) -> Option<Amount> {
+    pub fn cumulative_cap(&self) -> Option<Amount> {
         match self {
             Rule::SessionBudget { cap, .. }
             | Rule::WindowLimit { cap, .. }
             | Rule::BudgetCap { cap, .. }
-            | Rule::MaxPerService { cap, .. } => Some(*cap),
+            | Rule::RollingLimit { cap, .. }
+            | Rule::MaxPerService { cap, .. }
+            | Rule::MaxPerEndpoint { cap, .. } => Some(*cap),
+            Rule::OnWallets { rule, .. } => rule.cumulative_cap(),
             Rule::MaxAmount { .. }
             | Rule::MaxPerRequest { .. }
             | Rule::PriceCeiling { .. }
@@ -219,6 +270,7 @@ impl Rule {
             | Rule::ConcurrentSessions { .. }
             | Rule::SessionDuration { .. }
             | Rule::Velocity { .. }
+            | Rule::VelocityPerEndpoint { .. }
             | Rule::ApprovalAbove { .. } => None,
         }
     }
@@ -267,7 +319,7 @@ impl Applies {
     }
 }
 
-/// A calendar period in UTC that a spend limit counts over.
+/// A calendar period that a spend limit counts over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SpendWindow {
     /// Midnight to midnight.
@@ -279,6 +331,12 @@ pub enum SpendWindow {
 }
 
 impl SpendWindow {
+    /// The period by the calendar of UTC.
+    #[must_use]
+    pub const fn in_utc(self) -> CalendarWindow {
+        CalendarWindow { period: self, over: Over::Utc }
+    }
+
     /// The same as a period.
     #[must_use]
     pub const fn period(self) -> Period {
@@ -290,11 +348,55 @@ impl SpendWindow {
     }
 }
 
-/// Over which time the total of one service runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A calendar period by the calendar of some place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalendarWindow {
+    /// Which period.
+    pub period: SpendWindow,
+    /// Where: [`Over::Utc`], or [`Over::Calendar`] of a zone.
+    pub over: Over,
+}
+
+impl CalendarWindow {
+    /// The period in a zone; in UTC without one.
+    #[must_use]
+    pub fn new(period: SpendWindow, zone: Option<&Zone>) -> CalendarWindow {
+        let zone = zone.filter(|zone| !zone.is_utc());
+        CalendarWindow { period, over: zone.map_or(Over::Utc, |zone| Over::Calendar(zone.clone())) }
+    }
+
+    /// Whether its calendar is that of everybody.
+    #[must_use]
+    pub fn is_utc(&self) -> bool {
+        self.over == Over::Utc
+    }
+}
+
+/// Over which time the total of one service or endpoint runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceWindow {
     /// From the first payment on, for ever.
     Lifetime,
-    /// A calendar period in UTC.
-    Calendar(SpendWindow),
+    /// A calendar period.
+    Calendar(CalendarWindow),
+}
+
+impl ServiceWindow {
+    /// The counter that knows it.
+    #[must_use]
+    pub fn over(&self) -> &Over {
+        match self {
+            ServiceWindow::Lifetime => &Over::Utc,
+            ServiceWindow::Calendar(window) => &window.over,
+        }
+    }
+
+    /// The calendar period; none for a lifetime.
+    #[must_use]
+    pub fn period(&self) -> Option<SpendWindow> {
+        match self {
+            ServiceWindow::Lifetime => None,
+            ServiceWindow::Calendar(window) => Some(window.period),
+        }
+    }
 }

@@ -5,13 +5,18 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::value::RawValue;
 
-use super::{NameSet, PolicyError, ServiceSet, ServiceWindow, SpendWindow, service::domain_of_entry};
-use crate::kernel::{Amount, Duration, Name, NameError, Period};
+use super::{CalendarWindow, NameSet, PolicyError, ServiceSet, ServiceWindow, SpendWindow, service::domain_of_entry};
+use crate::kernel::{Amount, Duration, Name, NameError, Period, Zone};
 
 /// The most entries of a list.
 pub const LIST_ENTRIES_MAX: usize = 10_000;
+/// The longest span that a rolling limit counts over: 366 days.
+pub const ROLLING_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The largest count of payments, sessions or seconds.
 pub const COUNT_MAX: u32 = 1_000_000_000;
+
+/// Completes "expected …".
+pub(super) const ZONE_EXPECTED: &str = "the IANA name of a time zone such as `Europe/Berlin`";
 
 /// A value as written, with the place to name when it is refused.
 pub(super) struct Value<'a> {
@@ -61,22 +66,65 @@ impl<'a> Value<'a> {
         Ok((period.period()?, max_count.count()?))
     }
 
-    /// `{"amount":50000,"period":"MONTHLY"}`.
-    pub(super) fn budget(&self) -> Result<(SpendWindow, Amount), PolicyError> {
-        let [amount, period] = self.members(["amount", "period"], r#"`{"amount":50000,"period":"MONTHLY"}`"#)?;
-        let (amount, period) = (self.part(".amount", &amount), self.part(".period", &period));
-        Ok((period.calendar_period()?, amount.amount()?))
+    /// `500`, or `{"amount":500,"timezone":"Europe/Berlin"}`.
+    pub(super) fn window_limit(&self, period: SpendWindow) -> Result<(CalendarWindow, Amount), PolicyError> {
+        if !self.has_parts() {
+            return Ok((period.in_utc(), self.amount()?));
+        }
+        let mut members = self.object(r#"an amount such as `500`, or `{"amount":500,"timezone":"Europe/Berlin"}`"#)?;
+        let (amount, zone) = (members.required("amount")?, members.optional("timezone"));
+        members.finish()?;
+        Ok((window(period, zone)?, amount.amount()?))
     }
 
-    /// `50` for a total without end, or `{"amount":50,"period":"DAILY"}`.
-    pub(super) fn service_total(&self) -> Result<(ServiceWindow, Amount), PolicyError> {
-        if !self.text.starts_with(['{', '[']) {
+    /// `{"amount":50000,"period":"MONTHLY"}`, and the time zone if need be.
+    pub(super) fn budget(&self) -> Result<(CalendarWindow, Amount), PolicyError> {
+        self.amount_of_period(r#"`{"amount":50000,"period":"MONTHLY"}`"#)
+    }
+
+    /// `50` for a total without end, or `{"amount":50,"period":"DAILY"}`, and the time zone if need be.
+    pub(super) fn total(&self) -> Result<(ServiceWindow, Amount), PolicyError> {
+        if !self.has_parts() {
             return Ok((ServiceWindow::Lifetime, self.amount()?));
         }
-        let expected = r#"an amount such as `50`, or `{"amount":50,"period":"DAILY"}`"#;
-        let [amount, period] = self.members(["amount", "period"], expected)?;
-        let (amount, period) = (self.part(".amount", &amount), self.part(".period", &period));
-        Ok((ServiceWindow::Calendar(period.calendar_period()?), amount.amount()?))
+        let (window, cap) = self.amount_of_period(r#"an amount such as `50`, or `{"amount":50,"period":"DAILY"}`"#)?;
+        Ok((ServiceWindow::Calendar(window), cap))
+    }
+
+    /// `{"amount":50,"seconds":3600}`, or `{"amount":50,"period":"HOUR"}`.
+    pub(super) fn rolling(&self) -> Result<(Duration, Amount), PolicyError> {
+        let mut members = self.object(r#"`{"amount":50,"seconds":3600}` or `{"amount":50,"period":"HOUR"}`"#)?;
+        let (amount, period) = (members.required("amount")?, members.optional("period"));
+        let length = match period {
+            Some(period) => period.period()?.length(),
+            None => members.required("seconds")?.span()?,
+        };
+        members.finish()?;
+        Ok((length, amount.amount()?))
+    }
+
+    fn span(&self) -> Result<Duration, PolicyError> {
+        let length = self.seconds()?;
+        if length == Duration::ZERO || length > ROLLING_MAX {
+            return Err(self.invalid(&format!("a number of seconds from 1 to {}", ROLLING_MAX.as_secs())));
+        }
+        Ok(length)
+    }
+
+    fn amount_of_period(&self, expected: &str) -> Result<(CalendarWindow, Amount), PolicyError> {
+        let mut members = self.object(expected)?;
+        let (amount, period) = (members.required("amount")?, members.required("period")?);
+        let zone = members.optional("timezone");
+        members.finish()?;
+        Ok((window(period.calendar_period()?, zone)?, amount.amount()?))
+    }
+
+    fn zone(&self) -> Result<Zone, PolicyError> {
+        Zone::named(&self.text()?).ok_or_else(|| self.invalid(ZONE_EXPECTED))
+    }
+
+    fn has_parts(&self) -> bool {
+        self.text.starts_with(['{', '['])
     }
 
     /// Recipients, as [`Value::entries`] reads them.
@@ -274,6 +322,12 @@ impl<'a> Members<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// The period in a zone, which is UTC where none is written.
+fn window(period: SpendWindow, zone: Option<Value<'_>>) -> Result<CalendarWindow, PolicyError> {
+    let zone = zone.map(|zone| zone.zone()).transpose()?;
+    Ok(CalendarWindow::new(period, zone.as_ref()))
 }
 
 fn not_a_name(expected: &str, error: NameError) -> String {

@@ -18,7 +18,7 @@ use super::{
 use crate::kernel::{
     AgentId, Amount, NameId, Period, Protocol, SessionNumber, Timestamp,
     anomaly::{Watch, Watching},
-    policy::PeriodSet,
+    policy::{CountedSet, PeriodSet},
     request::AgentStatus,
 };
 
@@ -103,6 +103,13 @@ impl Agent {
     pub fn count_calls(&mut self, now: Timestamp, calls: u32) {
         let counted = self.counted;
         self.activity_mut().count_calls(counted, now, calls);
+    }
+
+    /// Counts from `now` on what a program asks for, if it ever paid; of others, counting begins with their first payment.
+    pub fn ask(&mut self, asked: &CountedSet, now: Timestamp) {
+        if let Some(activity) = self.activity.as_mut().filter(|activity| activity.has_booked()) {
+            activity.ask(asked, now);
+        }
     }
 
     /// Takes up to `amount` from the unknown holds, the oldest first, and returns what was taken.

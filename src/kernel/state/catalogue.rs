@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::kernel::{
     AgentId, PolicyId,
-    policy::{CheckedPolicy, PolicyScope, PolicySource, Program, check, compile},
+    policy::{CheckedPolicy, CountedSet, PolicyScope, PolicySource, Program, check, compile},
 };
 
 /// One policy, or what is left of one that was removed.
@@ -75,6 +75,16 @@ impl Catalogue {
     /// A change that is none of these policies took this revision.
     pub fn reach(&mut self, revision: u32) {
         self.revision = self.revision.max(revision);
+    }
+
+    /// How many different counters the policies in force would ask for with this one.
+    #[must_use]
+    pub fn counted_with(&self, policy: &CheckedPolicy) -> usize {
+        let others = self.entries.iter().filter(|(id, entry)| **id != policy.id() && entry.is_active());
+        let others = others.filter_map(|(_, entry)| entry.checked.as_deref());
+        let all = others.chain([policy].into_iter().filter(|policy| policy.is_active()));
+        let counted: CountedSet = all.flat_map(CheckedPolicy::counted).collect();
+        counted.as_slice().len()
     }
 
     /// The last change.

@@ -9,7 +9,7 @@ use super::{
     window::Weight,
 };
 use crate::kernel::{
-    AgentIndex, Amount, AuthorizationId, Duration, NameId, Protocol, SessionNumber, Timestamp,
+    AgentIndex, Amount, AuthorizationId, Duration, EndpointId, NameId, Protocol, SessionNumber, Timestamp,
     event::Approved,
     outcome::{Approval, ApprovalStatus, HoldStatus},
     reason::Reasons,
@@ -79,6 +79,8 @@ struct Rare {
     approval: Option<Box<ApprovalRequest>>,
     /// What paid it, where its settlement said so.
     transaction: Option<Box<str>>,
+    /// Where endpoints were counted when it was placed.
+    endpoint: Option<EndpointId>,
 }
 
 /// An amount that may be absent, in eight bytes.
@@ -142,6 +144,9 @@ impl Hold {
             links: Rebuilt::default(),
         };
         hold.set_grace(grace);
+        if event.endpoint.is_some() {
+            hold.rare().endpoint = event.endpoint;
+        }
         hold
     }
 
@@ -258,6 +263,12 @@ impl Hold {
     #[must_use]
     pub fn service(&self) -> Option<NameId> {
         (self.service != NameId::UNKNOWN).then_some(self.service)
+    }
+
+    /// For which endpoint, where endpoints were counted when it was placed.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<EndpointId> {
+        self.rare.as_ref().and_then(|rare| rare.endpoint)
     }
 
     /// The caller may pay until then.

@@ -1,6 +1,6 @@
 //! Policies in shadow: versions that decide beside the live ones, so that people see what they would change before they do.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use bincode::{Decode, Encode};
 use hashbrown::{HashMap, HashSet};
@@ -10,7 +10,7 @@ use crate::kernel::{
     AgentId, AgentIndex, Amount, AuthorizationId, PolicyId, Timestamp,
     event::ShadowDiffered,
     outcome::ViolationKind,
-    policy::{PeriodSet, PolicyScope, PolicySource, Program},
+    policy::{CountedSet, PeriodSet, PolicyScope, PolicySource, Program},
 };
 
 /// The most policies that are in shadow at one time: each decides about every payment once more.
@@ -190,6 +190,19 @@ impl Shadows {
         self.programs(agent).fold(PeriodSet::default(), |set, (_, program)| set.union(program.velocity_periods()))
     }
 
+    /// What must be counted of an agent for them and for its live program, which asks for `live`.
+    #[must_use]
+    pub fn counted<'a>(&'a self, agent: AgentId, live: &'a CountedSet) -> Cow<'a, CountedSet> {
+        self.programs(agent).fold(Cow::Borrowed(live), |all, (_, program)| {
+            // A shadow's set has what the live program asks for, too.
+            match (all.digest(), program.counted()) {
+                (digest, more) if digest == more.digest() => all,
+                (digest, more) if digest == live.digest() => Cow::Borrowed(more),
+                (_, more) => Cow::Owned(all.as_slice().iter().chain(more.as_slice()).cloned().collect()),
+            }
+        })
+    }
+
     /// All of them, those that are in shadow no more included.
     pub fn entries(&self) -> impl Iterator<Item = (PolicyId, &Entry)> {
         self.entries.iter().map(|(id, entry)| (*id, entry))
@@ -215,10 +228,14 @@ impl Running {
         let draft = Reach::of(source);
         let mut compiled: HashMap<(u32, bool), Option<Arc<Program>>> = HashMap::new();
         let mut program = |agent: Option<AgentId>| {
-            let applies = draft.holds(agent);
-            let made = compiled.entry((catalogue.program_of(agent), applies)).or_insert_with(|| {
+            let (live_program, applies) = (catalogue.program_of(agent), draft.holds(agent));
+            let made = compiled.entry((live_program, applies)).or_insert_with(|| {
                 let changes = applies || live.as_ref().is_some_and(|live| live.holds(agent));
-                changes.then(|| Arc::new(catalogue.program_with(agent, source).0))
+                changes.then(|| {
+                    let mut program = catalogue.program_with(agent, source).0;
+                    program.count_also(catalogue.program(live_program).counted());
+                    Arc::new(program)
+                })
             });
             made.clone()
         };

@@ -1,6 +1,7 @@
 //! The state of one shard, and the bookings that every operation is made of.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -11,6 +12,7 @@ use super::{
     approval::Approvals,
     catalogue::Catalogue,
     counterparties::Counterparties,
+    counters::{Change, Scopes},
     deadline::{Deadline, Deadlines, Due},
     history::{Answered, Asked, History, Operation},
     hold::Hold,
@@ -27,7 +29,7 @@ use crate::kernel::{
     WebhookId,
     anomaly::Alerts,
     outcome::HoldStatus,
-    policy::{PolicySource, Program},
+    policy::{CountedSet, PolicySource, Program},
     request::KeySource,
     webhook::Webhook,
 };
@@ -245,6 +247,27 @@ impl State {
         (self.holds.at(slot).session == session.number).then_some(slot)
     }
 
+    /// The wallet that pays for a hold: for a charge inside an envelope, the wallet of its deposit.
+    pub(crate) fn payer(&self, hold: &Hold) -> Option<u8> {
+        match self.deposit_of(hold) {
+            Some(deposit) => self.holds.at(deposit).wallet,
+            None => hold.wallet,
+        }
+    }
+
+    /// Counts calls of an agent, which were made for a hold.
+    pub(crate) fn count_calls_for(&mut self, now: Timestamp, slot: Slot, calls: u32) {
+        let hold = self.holds.at(slot);
+        let agent = self.agents.get_mut(hold.agent).expect("INVARIANT: a hold has an agent");
+        agent.count_calls(now, calls);
+        let counted = asked(&self.catalogue, &self.shadows, agent);
+        agent.activity_mut().ask(&counted, now);
+        if agent.activity().has_counters() {
+            let scopes = scopes(self.holds.at(slot), self.payer(self.holds.at(slot)));
+            self.agent_mut(self.holds.at(slot).agent).activity_mut().count_calls_in(now, &scopes, calls);
+        }
+    }
+
     /// Changes a hold and books what that does to the counters it weighs on.
     pub(crate) fn change(&mut self, now: Timestamp, slot: Slot, change: impl FnOnce(&mut Hold)) {
         let inside = self.inside(self.holds.at(slot));
@@ -256,7 +279,8 @@ impl State {
         if !hold.from_deposit
             && let Some(agent) = self.agents.get_mut(hold.agent)
         {
-            book(agent, hold, now, before, after);
+            let counted = asked(&self.catalogue, &self.shadows, agent);
+            book(agent, hold, now, before, after, &counted);
         }
     }
 
@@ -278,7 +302,8 @@ impl State {
         let before = hold.weight(session.inside);
         change(hold, &mut session.inside);
         let after = hold.weight(session.inside);
-        book(agent, hold, now, before, after);
+        let counted = asked(&self.catalogue, &self.shadows, agent);
+        book(agent, hold, now, before, after, &counted);
     }
 
     /// A hold is over: what it does not weigh any more is booked, and it becomes history.
@@ -309,7 +334,8 @@ impl State {
         }
         let hold = self.holds.at(slot);
         if !hold.from_deposit {
-            book(agent, hold, now, before, hold.weight(inside));
+            let counted = asked(&self.catalogue, &self.shadows, agent);
+            book(agent, hold, now, before, hold.weight(inside), &counted);
         }
         let (session, due) = (hold.session, hold.due());
         if hold.from_deposit
@@ -385,7 +411,7 @@ impl State {
     pub(crate) fn recompile(&mut self) {
         self.assign_programs();
         for (_, agent) in self.agents.iter_mut() {
-            refresh(agent, &self.options, &self.catalogue, &self.shadows);
+            refresh(agent, &self.options, &self.catalogue, &self.shadows, self.moment);
         }
     }
 
@@ -397,10 +423,10 @@ impl State {
         }
     }
 
-    /// Brings what follows from an agent's limits up to date: the periods it counts calls in, and its lease.
+    /// Brings what follows from an agent's limits up to date: what is counted of it, and its lease.
     pub(crate) fn refresh(&mut self, index: AgentIndex) {
         if let Some(agent) = self.agents.get_mut(index) {
-            refresh(agent, &self.options, &self.catalogue, &self.shadows);
+            refresh(agent, &self.options, &self.catalogue, &self.shadows, self.moment);
         }
     }
 
@@ -412,13 +438,21 @@ impl State {
     }
 }
 
-/// Books the difference of a hold's weight in every counter that it was placed in.
-pub(crate) fn book(agent: &mut Agent, hold: &Hold, now: Timestamp, before: Weight, after: Weight) {
+/// Books the difference of a hold's weight in every counter that it was placed in, and in those that its agent's program asks for.
+pub(crate) fn book(
+    agent: &mut Agent,
+    hold: &Hold,
+    now: Timestamp,
+    before: Weight,
+    after: Weight,
+    counted: &CountedSet,
+) {
     if before == after {
         return;
     }
     let activity = agent.activity_mut();
-    activity.windows.book(hold.placed_at, now, before, after);
+    activity.ask(counted, now);
+    activity.book_windows(hold.placed_at, now, before, after);
     if let Some(budgets) = &mut activity.budgets {
         budgets.book(hold.serial, before, after);
     }
@@ -432,16 +466,31 @@ pub(crate) fn book(agent: &mut Agent, hold: &Hold, now: Timestamp, before: Weigh
         session.weight.used = replace(session.weight.used, before.used, after.used);
         session.weight.spent = replace(session.weight.spent, before.spent, after.spent);
     }
+    let change = Change { placed: hold.placed_at, approved: hold.approved_amount(), before, after };
+    activity.book_counters(now, || scopes(hold, hold.wallet), change);
 }
 
-/// Brings what follows from an agent's limits up to date: the periods it counts calls in, and its lease.
-fn refresh(agent: &mut Agent, options: &Options, catalogue: &Catalogue, shadows: &Shadows) {
+/// What the policies of an agent ask to be counted, those in shadow included.
+#[inline]
+pub(crate) fn asked<'a>(catalogue: &'a Catalogue, shadows: &'a Shadows, agent: &Agent) -> Cow<'a, CountedSet> {
+    let live = catalogue.program(agent.program.0).counted();
+    if shadows.is_empty() { Cow::Borrowed(live) } else { shadows.counted(agent.id, live) }
+}
+
+/// What a hold counts in, where `wallet` pays.
+fn scopes(hold: &Hold, wallet: Option<u8>) -> Scopes {
+    Scopes { protocol: hold.protocol, wallet, service: hold.service(), endpoint: hold.endpoint() }
+}
+
+/// Brings what follows from an agent's limits up to date: what is counted of it, and its lease.
+fn refresh(agent: &mut Agent, options: &Options, catalogue: &Catalogue, shadows: &Shadows, now: Timestamp) {
     let program = catalogue.program(agent.program.0);
     if let Some(watch) = agent.watch_mut() {
         watch.look_soon();
     }
     // A period that no policy asks for any more goes on being counted: to drop a policy and write it again is no fresh allowance.
     agent.counted = agent.counted.union(program.velocity_periods()).union(shadows.velocity_periods(agent.id));
+    agent.ask(&asked(catalogue, shadows, agent), now);
     let (amount, count) = lease(options, agent, program);
     if (amount, count) != (agent.lease_amount, agent.lease_count) {
         (agent.lease_amount, agent.lease_count, agent.armed_in) = (amount, count, 0);

@@ -96,6 +96,18 @@ impl Windows {
         Calendar::ALL.map(|calendar| self.used(calendar, now))
     }
 
+    /// The day of the last booking, since the epoch.
+    #[must_use]
+    pub fn day(&self) -> u32 {
+        self.day
+    }
+
+    /// What counted after the last booking.
+    #[must_use]
+    pub fn used_then(&self) -> [Amount; 3] {
+        self.used
+    }
+
     /// What counts since ever.
     #[must_use]
     pub fn total(&self) -> Weight {

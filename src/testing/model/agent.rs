@@ -1,7 +1,12 @@
 //! Everything that happened to one agent, in the order in which it happened. Money is counted in signed micro-units here, so
 //! that a sum that went wrong shows as a negative number instead of a clamped one.
 
-use super::{approval::Waiting, budget::Budget, watch::Watch};
+use super::{
+    approval::Waiting,
+    budget::Budget,
+    counted::{Before, NarrowCall, Past, Start},
+    watch::Watch,
+};
 use crate::kernel::{
     AgentId, Amount, AuthorizationId, Duration, OperationId, Outcome, Protocol, Timestamp,
     outcome::{Approval, HoldStatus},
@@ -37,6 +42,13 @@ pub(super) struct Agent {
     pub(super) paced_from: [Option<usize>; 5],
     /// What the services' `calls` count.
     pub(super) calls: Vec<Call>,
+    /// Whether it ever paid, or was approved to.
+    pub(super) active: bool,
+    /// What is counted for some rules only, and since when.
+    pub(super) starts: Vec<Start>,
+    pub(super) before: Vec<Before>,
+    pub(super) past: Past,
+    pub(super) narrow_calls: Vec<NarrowCall>,
     /// The lease as it was armed in this incarnation.
     pub(super) armed: Option<(Amount, u32)>,
     /// How it pays, as far as that can freeze it.
@@ -75,6 +87,8 @@ pub(super) struct Hold {
     /// Zero where it belongs to none.
     pub(super) session: u32,
     pub(super) wallet: Option<usize>,
+    /// Where endpoints were counted when it was placed.
+    pub(super) endpoint: Option<String>,
     pub(super) placed_at: Timestamp,
     /// Over all agents, so that holds that expire together do so in this order.
     pub(super) placed_as: u64,
@@ -124,6 +138,8 @@ pub(super) struct Payment {
     pub(super) session: u32,
     /// All that it counts in: where nobody can say which one paid, any may have.
     pub(super) wallets: Vec<usize>,
+    /// Where endpoints were counted.
+    pub(super) endpoint: Option<String>,
 }
 
 /// A part of a hold's weight that came on top of it, as the weight of the hold itself says. It is told apart because it
@@ -132,6 +148,8 @@ pub(super) struct Payment {
 pub(super) struct Growth {
     pub(super) at: Timestamp,
     pub(super) hold: usize,
+    /// What it weighed before.
+    pub(super) from: i128,
     pub(super) amount: i128,
 }
 

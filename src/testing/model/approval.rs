@@ -81,7 +81,7 @@ impl Model {
         let inside = question.is_inside_envelope();
         let asks = |policy: &&&CheckedPolicy| {
             let mut verdict = Verdict::default();
-            policy.asking().iter().for_each(|rule| question.rule(rule, inside, &mut verdict));
+            policy.asking().iter().for_each(|rule| question.rule(rule, inside, None, &mut verdict));
             !verdict.violations.is_empty()
         };
         let mut terms: Vec<ApprovalTerms> = Vec::new();

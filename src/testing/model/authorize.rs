@@ -4,6 +4,7 @@ use super::{
     Model,
     agent::{Content, Hold, Place, Session, SessionSort},
     approval::Waiting,
+    counted::NarrowCall,
     examine::{Ask, Question, Verdict},
     operator::room,
     place::{Target, check, check_fields, payee},
@@ -26,6 +27,9 @@ struct Belonging {
     place: Place,
     wallet: Option<usize>,
     wallet_missing: bool,
+    /// The wallet that the money comes from.
+    payer: Option<usize>,
+    endpoint: Option<String>,
 }
 
 impl Model {
@@ -57,6 +61,7 @@ impl Model {
     fn belonging(&self, agent: usize, request: &Authorize<'_>) -> Result<Belonging, Failure> {
         check_fields(&self.options, request)?;
         let (recipient, service) = payee(request.protocol, request.recipient, request.service)?;
+        let index = agent;
         let agent = &self.agents[agent];
         let target = match request.intent {
             Intent::Charge => {
@@ -91,7 +96,10 @@ impl Model {
             (Intent::Charge, None) => Place::Own,
         };
         let wallet_missing = wallet.is_none() && (named || self.options.require_wallet);
-        Ok(Belonging { recipient, service, target, place, wallet, wallet_missing })
+        let payer = envelope.and_then(|session| agent.deposit(session)).map(|deposit| agent.holds[deposit].wallet);
+        let payer = if envelope.is_some() { payer.flatten() } else { wallet };
+        let endpoint = self.endpoint(index, request.protocol, &service, request.resource);
+        Ok(Belonging { recipient, service, target, place, wallet, wallet_missing, payer, endpoint })
     }
 
     fn ends_at(&self, agent: &super::agent::Agent, intent: Intent) -> Timestamp {
@@ -116,6 +124,8 @@ impl Model {
             in_session: belonging.target != Target::None,
             wallet_missing: belonging.wallet_missing,
             wallet: belonging.wallet,
+            payer: belonging.payer,
+            endpoint: belonging.endpoint.clone(),
             whole: micros(request.amount),
             more: micros(request.amount),
             ask: match request.intent {
@@ -157,6 +167,8 @@ impl Model {
         verdict: Verdict,
         terms: Option<ApprovalTerms>,
     ) -> Outcome {
+        self.agents[agent].active = true;
+        self.ask(agent);
         self.meet(&[&belonging.recipient, &belonging.service]);
         let session = self.join(agent, &belonging.target, request, (&belonging.recipient, &belonging.service));
         let mut expires_at = self.expires_at(agent, request, session);
@@ -200,6 +212,7 @@ impl Model {
             service: belonging.service,
             session,
             wallet: belonging.wallet,
+            endpoint: belonging.endpoint,
             placed_at: self.now,
             placed_as: self.holds_placed,
             expires_at,
@@ -253,6 +266,14 @@ impl Model {
     fn count_approval(&mut self, agent: usize, request: &Authorize<'_>, belonging: &Belonging) {
         let now = self.now;
         self.agents[agent].paces.push((now, 1));
+        self.agents[agent].narrow_calls.push(NarrowCall {
+            at: now,
+            count: 1,
+            wallet: belonging.payer,
+            protocol: request.protocol,
+            endpoint: belonging.endpoint.clone(),
+            lost: false,
+        });
         let count = u64::from(belonging.place != Place::Deposit);
         self.agents[agent].count_calls(now, request.protocol, &belonging.service, count);
     }

@@ -76,7 +76,7 @@ impl Agent {
         // What the bearer grew by is over it, whether its rest is then released or not. A charge that ends with this
         // capture first gives its own rest back, out of which nothing was paid.
         let overage = self.weight(&self.holds[bearer]).used - before;
-        self.growths.push(Growth { at: now, hold: bearer, amount: overage });
+        self.growths.push(Growth { at: now, hold: bearer, from: before, amount: overage });
         if last && !late {
             self.end_hold(position, HoldStatus::Captured, now);
         }
@@ -102,7 +102,8 @@ impl Agent {
         self.unattributed += paid;
         let wallets = (0..self.wallets.len()).collect();
         let service = String::new();
-        self.payments.push(Payment { at: now, amount: paid, protocol: None, service, session: 0, wallets });
+        let (protocol, endpoint) = (None, None);
+        self.payments.push(Payment { at: now, amount: paid, protocol, service, session: 0, wallets, endpoint });
         Captured { captured: amount(paid), overage: amount(overage), held: Amount::ZERO, late: true }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Model,
-    agent::{Agent, Hold, OperationContent, Place, Session},
+    agent::{Agent, Growth, Hold, OperationContent, Place, Session},
     budget::Budget,
     examine::{Ask, Question},
     place::{check, check_amount, is_allowed},
@@ -11,6 +11,7 @@ use super::{
 use crate::kernel::{
     AuthorizationId, Failure, Outcome,
     outcome::{Denial, HoldStatus},
+    policy::{Counted, Whose},
     request::{Extend, Increment, Refund},
 };
 
@@ -74,6 +75,9 @@ impl Model {
         let budget = self.agents[agent].budget_in_force();
         let within = |budget: &Budget| hold.place == Place::Envelope || budget.counts(hold.placed_as);
         check(budget.is_none_or(within), "authorization")?;
+        let limits_endpoints = |counted: &Counted| counted.whose == Whose::Endpoint(hold.protocol);
+        let forgot_endpoint = hold.endpoint.is_none() && self.asked(agent).as_slice().iter().any(limits_endpoints);
+        check(!forgot_endpoint, "authorization")?;
         let verdict = self.examine(agent, &self.question_of_increment(agent, hold, micros(request.amount)));
         let now = self.now;
         self.agents[agent].touch(session, now);
@@ -86,7 +90,10 @@ impl Model {
             self.watch_payment(agent, micros(request.amount), true, None);
         }
         let agent = &mut self.agents[agent];
+        let from = agent.weight(&agent.holds[position]).used;
         agent.holds[position].amount = whole;
+        let grown = agent.weight(&agent.holds[position]).used - from;
+        agent.growths.push(Growth { at: now, hold: position, from, amount: grown });
         let answer = Outcome::Increased { amount: amount(whole), remaining: verdict.remaining };
         agent.remember(request.operation, content, &answer, now);
         Ok(answer)
@@ -103,6 +110,8 @@ impl Model {
             in_session: hold.session != 0,
             wallet_missing: hold.wallet.is_none() && self.options.require_wallet,
             wallet: hold.wallet,
+            payer: self.agents[agent].payer(hold),
+            endpoint: hold.endpoint.clone(),
             whole: hold.amount + more,
             more,
             ask: Ask::Increment,

@@ -6,10 +6,12 @@ use super::{
     sum::{Scope, amount, left, micros},
 };
 use crate::kernel::{
-    Amount, Duration, Facts, Name, Period, Protocol, Timestamp,
+    Amount, Duration, Facts, Name, Protocol, Timestamp,
     counterparty::{Counterparty, Standing},
     outcome::{AgentStatusCode, BudgetStatus, Measure, Violation, ViolationKind},
-    policy::{Circumstance, Judgement, NameSet, Rule, Scene, ServiceSet, ServiceWindow, SpendWindow},
+    policy::{
+        CalendarWindow, Circumstance, Judgement, NameSet, Over, Rule, Scene, ServiceSet, ServiceWindow, SpendWindow,
+    },
     request::AgentStatus,
 };
 
@@ -27,6 +29,10 @@ pub(super) struct Question<'a> {
     /// The named wallet does not exist, or the agent has none and needs one.
     pub(super) wallet_missing: bool,
     pub(super) wallet: Option<usize>,
+    /// The wallet that the money comes from.
+    pub(super) payer: Option<usize>,
+    /// Where endpoints are counted.
+    pub(super) endpoint: Option<String>,
     /// The whole payment.
     pub(super) whole: i128,
     /// What comes on top of what is held already.
@@ -93,7 +99,7 @@ impl Model {
             question.budget(&mut verdict);
         }
         match self.rules(agent) {
-            Some(rules) => rules.iter().for_each(|rule| question.rule(rule, inside, &mut verdict)),
+            Some(rules) => rules.iter().for_each(|rule| question.rule(rule, inside, None, &mut verdict)),
             None => verdict.forbid(true, ViolationKind::Unreadable),
         }
         if !inside {
@@ -104,7 +110,7 @@ impl Model {
             for rule in &asking {
                 let before = verdict.remaining;
                 let asked = verdict.violations.len();
-                question.rule(rule, inside, &mut verdict);
+                question.rule(rule, inside, None, &mut verdict);
                 if verdict.violations.len() > asked {
                     // People may go beyond the cap, so nothing is left of it or not.
                     verdict.remaining = before;
@@ -198,7 +204,8 @@ impl Question<'_> {
         verdict.limit(ViolationKind::BudgetExceeded, budget.approved, current);
     }
 
-    pub(super) fn rule(&self, rule: &Rule, inside: bool, verdict: &mut Verdict) {
+    /// A rule of the agent, or of the wallet that pays.
+    pub(super) fn rule(&self, rule: &Rule, inside: bool, of_wallet: Option<usize>, verdict: &mut Verdict) {
         let kind = ViolationKind::Rule(rule.kind());
         if !rule.applies().covers(self.protocol) {
             return;
@@ -222,12 +229,49 @@ impl Question<'_> {
             Rule::ConcurrentSessions { max } => self.concurrent_sessions(kind, *max, verdict),
             Rule::SessionDuration { max } => self.session_duration(kind, *max, verdict),
             Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } if !inside => {
-                let used = self.agent.used_in_window(Scope::Agent, *window, self.now);
+                let used = self.agent.used_in(of_wallet.map_or(Scope::Agent, Scope::Wallet), "", window, self.now);
                 verdict.limit(kind, *cap, used + self.agent.unknown() + self.more);
             }
-            Rule::MaxPerService { window, cap, .. } if !inside => self.service_total(kind, *window, *cap, verdict),
-            Rule::WindowLimit { .. } | Rule::BudgetCap { .. } | Rule::MaxPerService { .. } => {}
-            Rule::Velocity { period, max_count } => self.velocity(kind, *period, *max_count, verdict),
+            Rule::RollingLimit { length, cap } if !inside => {
+                let scope = of_wallet.map_or(Scope::Agent, Scope::Wallet);
+                let used = self.agent.used_over(scope, "", &Over::Rolling(*length), None, self.now);
+                verdict.limit(kind, *cap, used + self.agent.unknown() + self.more);
+            }
+            Rule::MaxPerEndpoint { window, cap, .. } if !inside => {
+                let lost = self.agent.unknown() + self.agent.unattributed;
+                let used = self.agent.used_at_endpoint(
+                    self.protocol,
+                    self.endpoint.as_deref(),
+                    self.service,
+                    window,
+                    self.now,
+                );
+                verdict.limit(kind, *cap, used + lost + self.more);
+            }
+            Rule::MaxPerService { window, cap, .. } if !inside => self.service_total(kind, window, *cap, verdict),
+            Rule::WindowLimit { .. }
+            | Rule::BudgetCap { .. }
+            | Rule::RollingLimit { .. }
+            | Rule::MaxPerService { .. }
+            | Rule::MaxPerEndpoint { .. } => {}
+            Rule::Velocity { period, max_count } => {
+                let calls = match of_wallet {
+                    Some(wallet) => self.agent.calls_over(Some(wallet), None, *period, self.now),
+                    None => self.agent.pace(*period, self.now),
+                };
+                self.velocity(kind, calls, *max_count, verdict);
+            }
+            Rule::VelocityPerEndpoint { period, max_count, .. } => {
+                let endpoint = self.endpoint.as_deref().map(|endpoint| (self.protocol, endpoint));
+                let calls = self.agent.calls_over(None, endpoint, *period, self.now);
+                self.velocity(kind, calls, *max_count, verdict);
+            }
+            Rule::OnWallets { wallets, rule } => {
+                let listed = |wallet: &usize| wallets.contains(self.agent.id, &self.agent.wallets[*wallet].source.id);
+                if let Some(wallet) = self.payer.filter(listed) {
+                    self.rule(rule, inside, Some(wallet), verdict);
+                }
+            }
         }
     }
 
@@ -295,14 +339,14 @@ impl Question<'_> {
         }
     }
 
-    fn service_total(&self, kind: ViolationKind, window: ServiceWindow, cap: Amount, verdict: &mut Verdict) {
+    fn service_total(&self, kind: ViolationKind, window: &ServiceWindow, cap: Amount, verdict: &mut Verdict) {
         let used = self.agent.used_at(self.protocol, self.service, window, self.now);
         verdict.limit(kind, cap, used + self.agent.unknown() + self.agent.unattributed + self.more);
     }
 
-    fn velocity(&self, kind: ViolationKind, period: Period, max_count: u32, verdict: &mut Verdict) {
+    fn velocity(&self, kind: ViolationKind, calls: u64, max_count: u32, verdict: &mut Verdict) {
         if self.ask != Ask::Increment {
-            let (limit, calls) = (u64::from(max_count), self.agent.pace(period, self.now) + 1);
+            let (limit, calls) = (u64::from(max_count), calls + 1);
             verdict.compare(calls > limit, kind, Measure::Count(limit), Measure::Count(calls));
         }
     }
@@ -339,12 +383,33 @@ impl Agent {
     }
 
     /// What counts against the total of a service.
-    pub(super) fn used_at(&self, protocol: Protocol, service: &str, window: ServiceWindow, now: Timestamp) -> i128 {
+    pub(super) fn used_at(&self, protocol: Protocol, service: &str, window: &ServiceWindow, now: Timestamp) -> i128 {
         let scope = Scope::Service(protocol, service);
         match window {
             ServiceWindow::Lifetime => self.total(scope).used,
-            ServiceWindow::Calendar(window) => self.used_in_window(scope, window, now),
+            ServiceWindow::Calendar(window) => self.used_in(scope, service, window, now),
         }
+    }
+
+    /// What counts in a calendar window of some place.
+    pub(super) fn used_in(&self, scope: Scope<'_>, service: &str, window: &CalendarWindow, now: Timestamp) -> i128 {
+        if window.is_utc() {
+            return self.used_in_window(scope, window.period, now);
+        }
+        self.used_over(scope, service, &window.over, Some(window.period), now)
+    }
+
+    /// What counts against the total of an endpoint.
+    pub(super) fn used_at_endpoint(
+        &self,
+        protocol: Protocol,
+        endpoint: Option<&str>,
+        service: &str,
+        window: &ServiceWindow,
+        now: Timestamp,
+    ) -> i128 {
+        let Some(endpoint) = endpoint else { return 0 };
+        self.used_over(Scope::Endpoint(protocol, endpoint), service, window.over(), window.period(), now)
     }
 
     pub(super) fn open_envelopes(&self) -> u64 {

@@ -3,12 +3,10 @@
 use super::{
     Model,
     agent::UnknownHold,
+    counted::NarrowCall,
     sum::{amount, micros},
 };
-use crate::kernel::{
-    AgentIndex, Amount, Duration, Period, Timestamp,
-    policy::{Rule, ServiceWindow, SpendWindow},
-};
+use crate::kernel::{AgentIndex, Amount, Duration, Period, Protocol, Timestamp, policy::Rule};
 
 impl Model {
     /// The lease of an agent: how much, how many, and whether it is armed.
@@ -35,6 +33,14 @@ impl Model {
             if let Some((amount, count)) = agent.armed.take() {
                 agent.unknown_holds.push(UnknownHold { amount: micros(amount), until });
                 agent.paces.push((self.now, u64::from(count)));
+                agent.narrow_calls.push(NarrowCall {
+                    at: self.now,
+                    count: u64::from(count),
+                    wallet: None,
+                    protocol: Protocol::Payment,
+                    endpoint: None,
+                    lost: true,
+                });
             }
         }
     }
@@ -85,19 +91,19 @@ impl Model {
 
     fn velocity_maxima(&self, agent: usize) -> impl Iterator<Item = u32> {
         self.all_rules(agent).into_iter().filter_map(|rule| match rule {
-            Rule::Velocity { max_count, .. } => Some(max_count),
+            Rule::Velocity { max_count, .. } | Rule::VelocityPerEndpoint { max_count, .. } => Some(max_count),
             _ => None,
         })
     }
 
     fn cumulative_caps(&self, agent: usize) -> impl Iterator<Item = Amount> {
         let rules = self.all_rules(agent).into_iter().filter_map(|rule| match rule {
-            Rule::WindowLimit { window: SpendWindow::Day | SpendWindow::Week | SpendWindow::Month, cap }
+            Rule::WindowLimit { cap, .. }
             | Rule::BudgetCap { cap, .. }
+            | Rule::RollingLimit { cap, .. }
+            | Rule::MaxPerEndpoint { cap, .. }
             | Rule::SessionBudget { cap, .. }
-            | Rule::MaxPerService { window: ServiceWindow::Lifetime | ServiceWindow::Calendar(_), cap, .. } => {
-                Some(cap)
-            }
+            | Rule::MaxPerService { cap, .. } => Some(cap),
             _ => None,
         });
         let wallets = self.agents[agent].wallets.iter().flat_map(|wallet| {

@@ -8,6 +8,7 @@ mod authorize;
 mod budget;
 mod capture;
 mod change;
+mod counted;
 mod counterparty;
 mod examine;
 mod lease;

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use super::{
     Model,
     agent::{Agent, Wallet},
+    counted::Past,
     place::check as check_field,
     shard::Policy,
     sum::Scope,
@@ -41,6 +42,11 @@ impl Model {
             paces: Vec::new(),
             paced_from: [None; 5],
             calls: Vec::new(),
+            active: false,
+            starts: Vec::new(),
+            before: Vec::new(),
+            past: Past::default(),
+            narrow_calls: Vec::new(),
             armed: None,
             watch: Watch::default(),
         });

@@ -40,7 +40,12 @@ enum Due {
 impl Model {
     /// Lets everything happen that is due at or before `now`. Time never runs backwards.
     pub fn pass(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
+        let now = self.now.max(now);
+        if now.day() != self.now.day() {
+            let was = self.now;
+            self.agents.iter_mut().for_each(|agent| agent.turn(was, now));
+        }
+        self.now = now;
         while let Some((_, due)) = self.next_due().filter(|(moment, _)| *moment <= self.now) {
             self.happen(due);
         }

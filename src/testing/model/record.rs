@@ -3,6 +3,7 @@
 use super::{
     Model,
     agent::{Agent, Call, Hold, OperationContent, Payment, Place},
+    counted::NarrowCall,
     place::{Target, check, check_amount, payee},
     sum::{amount, micros},
 };
@@ -53,6 +54,8 @@ impl Model {
 
     fn book(&mut self, agent: usize, reported: &Reported<'_>, request: &Record<'_>) -> Recorded {
         let now = self.now;
+        self.agents[agent].active = true;
+        self.ask(agent);
         self.meet(&[reported.recipient, reported.service]);
         if let Some(authorization) = self.agents[agent].named_for_another(reported) {
             self.book_alone(agent, reported, request);
@@ -84,6 +87,7 @@ impl Model {
     fn book_alone(&mut self, agent: usize, reported: &Reported<'_>, request: &Record<'_>) {
         let (now, index) = (self.now, agent);
         let session = self.session_of_unauthorized(agent, reported);
+        let endpoint = self.endpoint(agent, reported.protocol, reported.service, request.resource);
         let agent = &mut self.agents[agent];
         let wallet = agent.wallet_named(request.wallet).or_else(|| agent.first_wallet());
         agent.payments.push(Payment {
@@ -93,6 +97,15 @@ impl Model {
             service: reported.service.to_owned(),
             session,
             wallets: wallet.into_iter().collect(),
+            endpoint: endpoint.clone(),
+        });
+        agent.narrow_calls.push(NarrowCall {
+            at: now,
+            count: u64::from(request.calls),
+            wallet,
+            protocol: reported.protocol,
+            endpoint,
+            lost: false,
         });
         agent.paces.push((now, u64::from(request.calls)));
         agent.count_calls(now, reported.protocol, reported.service, u64::from(request.calls));
@@ -205,6 +218,14 @@ impl Agent {
         self.count_calls(now, hold.protocol, &hold.service, u64::from(more_calls));
         if drawn {
             self.paces.push((now, u64::from(calls)));
+            self.narrow_calls.push(NarrowCall {
+                at: now,
+                count: u64::from(calls),
+                wallet: hold.wallet,
+                protocol: hold.protocol,
+                endpoint: hold.endpoint.clone(),
+                lost: false,
+            });
         }
         let booking = if hold.place == Place::Own { Booking::Matched } else { Booking::Session };
         Recorded { booking, authorization: Some(hold.id), overage: captured.overage }

@@ -61,6 +61,7 @@ impl Model {
         if changes_rules(request) {
             self.disarm_changed_leases();
             self.begin_counting_calls();
+            self.ask_active_agents();
         }
         outcome
     }

@@ -1,6 +1,6 @@
 //! Every sum that a limit looks at, taken from the list of what happened.
 
-use super::agent::{Agent, Hold, Place};
+use super::agent::{Agent, Hold, Payment, Place};
 use crate::kernel::{
     Amount, Period, Protocol, Timestamp,
     policy::SpendWindow,
@@ -15,6 +15,7 @@ pub(super) enum Scope<'a> {
     Wallet(usize),
     Session(u32),
     Rail(Protocol),
+    Endpoint(Protocol, &'a str),
 }
 
 /// Held and captured, and captured alone.
@@ -37,6 +38,7 @@ struct Entry<'a> {
     service: &'a str,
     session: u32,
     wallets: &'a [usize],
+    endpoint: Option<&'a str>,
     sum: Sum,
 }
 
@@ -48,6 +50,7 @@ impl Entry<'_> {
             Scope::Wallet(wallet) => self.wallets.contains(&wallet),
             Scope::Session(session) => self.session == session,
             Scope::Rail(protocol) => self.protocol == Some(protocol),
+            Scope::Endpoint(protocol, endpoint) => self.protocol == Some(protocol) && self.endpoint == Some(endpoint),
         }
     }
 }
@@ -88,12 +91,22 @@ impl Agent {
 
     /// What was placed in the window that is current now, and by what older holds grew in it.
     pub(super) fn used_in_window(&self, scope: Scope<'_>, window: SpendWindow, now: Timestamp) -> i128 {
-        let placed = self.entries().filter(|entry| entry.is_in(scope) && is_current(window, entry.at, now));
+        self.used_where(scope, |at, now| is_current(window, at, now), now)
+    }
+
+    /// The same where `is_current` says whether two moments lie in one window.
+    pub(super) fn used_where(
+        &self,
+        scope: Scope<'_>,
+        is_current: impl Fn(Timestamp, Timestamp) -> bool,
+        now: Timestamp,
+    ) -> i128 {
+        let placed = self.entries().filter(|entry| entry.is_in(scope) && is_current(entry.at, now));
         let placed: i128 = placed.map(|entry| entry.sum.used).sum();
         let beyond = self.growths.iter().filter(|growth| {
             let hold = &self.holds[growth.hold];
-            let outlived_its_window = !is_current(window, hold.placed_at, growth.at);
-            self.entry(hold).is_in(scope) && outlived_its_window && is_current(window, growth.at, now)
+            let outlived_its_window = !is_current(hold.placed_at, growth.at);
+            self.is_in(hold, scope) && outlived_its_window && is_current(growth.at, now)
         });
         let beyond: i128 = beyond.map(|growth| growth.amount).sum();
         placed + beyond
@@ -145,15 +158,12 @@ impl Agent {
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        let payments = self.payments.iter().map(|payment| Entry {
-            at: payment.at,
-            protocol: payment.protocol,
-            service: &payment.service,
-            session: payment.session,
-            wallets: &payment.wallets,
-            sum: Sum { used: payment.amount, spent: payment.amount },
-        });
-        self.holds.iter().map(|hold| self.entry(hold)).chain(payments)
+        self.holds.iter().map(|hold| self.entry(hold)).chain(self.payments.iter().map(Payment::entry))
+    }
+
+    /// Whether a hold counts in a scope.
+    pub(super) fn is_in(&self, hold: &Hold, scope: Scope<'_>) -> bool {
+        self.entry(hold).is_in(scope)
     }
 
     fn entry<'a>(&self, hold: &'a Hold) -> Entry<'a> {
@@ -163,7 +173,27 @@ impl Agent {
             service: &hold.service,
             session: hold.session,
             wallets: hold.wallet.as_slice(),
+            endpoint: hold.endpoint.as_deref(),
             sum: self.weight(hold),
+        }
+    }
+}
+
+impl Payment {
+    /// Whether it counts in a scope.
+    pub(super) fn is_in(&self, scope: Scope<'_>) -> bool {
+        self.entry().is_in(scope)
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        Entry {
+            at: self.at,
+            protocol: self.protocol,
+            service: &self.service,
+            session: self.session,
+            wallets: &self.wallets,
+            endpoint: self.endpoint.as_deref(),
+            sum: Sum { used: self.amount, spent: self.amount },
         }
     }
 }

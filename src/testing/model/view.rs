@@ -12,7 +12,7 @@ use crate::kernel::{
         AgentView, AuthorizationView, BudgetView, LimitView, Measure, ServiceView, SessionView, ShardView,
         SimulationView, View, ViolationKind, WalletView,
     },
-    policy::{PolicyScope, PolicySource, Rule, SpendWindow, check},
+    policy::{Over, PolicyScope, PolicySource, Rule, SpendWindow, check},
     request::{Query, Simulation},
 };
 
@@ -166,11 +166,6 @@ impl Model {
             limit: Measure::Money(limit),
             used: Measure::Money(amount(used)),
         };
-        let count = |kind, limit: u32, used| LimitView {
-            kind,
-            limit: Measure::Count(u64::from(limit)),
-            used: Measure::Count(used),
-        };
         if let Some(position) = session.and_then(|number| agent.deposit(number)) {
             let deposit = &agent.holds[position];
             let drawn = deposit.captured + agent.held_inside(deposit.session);
@@ -181,35 +176,76 @@ impl Model {
             let used = agent.total_of_budget(budget).used + agent.unknown();
             limits.push(money(ViolationKind::BudgetExceeded, budget.approved, used));
         }
-        for rule in self.all_rules(index) {
-            let kind = ViolationKind::Rule(rule.kind());
-            if !rule.applies().covers(protocol) {
-                continue;
-            }
-            match rule {
-                Rule::SessionBudget { cap, .. } => {
-                    let used = session.map_or(0, |number| agent.used_in_session(number));
-                    limits.push(money(kind, cap, used + agent.unknown() + agent.unattributed));
-                }
-                Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } => {
-                    let used = agent.used_in_window(Scope::Agent, window, self.now);
-                    limits.push(money(kind, cap, used + agent.unknown()));
-                }
-                Rule::ConcurrentSessions { max } => limits.push(count(kind, max, agent.open_envelopes())),
-                Rule::Velocity { period, max_count } => {
-                    limits.push(count(kind, max_count, agent.pace(period, self.now)));
-                }
-                Rule::MaxPerService { window, cap, .. } => {
-                    let services = agent.services(protocol).into_iter();
-                    let used = services.map(|view| agent.used_at(protocol, &view.service, window, self.now)).max();
-                    limits.push(money(kind, cap, used.unwrap_or_default() + agent.unknown() + agent.unattributed));
-                }
-                _ => {}
-            }
-        }
+        let of_rule = |rule: &Rule| self.limit(agent, rule, protocol, session, None);
+        limits.extend(self.all_rules(index).iter().filter_map(of_rule));
         let wallet = agent.first_wallet();
         limits.extend(wallet.into_iter().flat_map(|wallet| self.limits_of_wallet(agent, wallet)));
         limits
+    }
+
+    /// The limit of a rule of an agent, or of one of its wallets.
+    fn limit(
+        &self,
+        agent: &Agent,
+        rule: &Rule,
+        protocol: Protocol,
+        session: Option<u32>,
+        of_wallet: Option<usize>,
+    ) -> Option<LimitView> {
+        if !rule.applies().covers(protocol) {
+            return None;
+        }
+        let (kind, now) = (ViolationKind::Rule(rule.kind()), self.now);
+        let money = |limit: &Amount, used: i128| {
+            Some(LimitView { kind, limit: Measure::Money(*limit), used: Measure::Money(amount(used)) })
+        };
+        let count = |limit: &u32, used| {
+            Some(LimitView { kind, limit: Measure::Count(u64::from(*limit)), used: Measure::Count(used) })
+        };
+        let scope = of_wallet.map_or(Scope::Agent, Scope::Wallet);
+        let lost = agent.unknown() + agent.unattributed;
+        match rule {
+            Rule::SessionBudget { cap, .. } => {
+                money(cap, session.map_or(0, |number| agent.used_in_session(number)) + lost)
+            }
+            Rule::WindowLimit { window, cap } | Rule::BudgetCap { window, cap } => {
+                money(cap, agent.used_in(scope, "", window, now) + agent.unknown())
+            }
+            Rule::RollingLimit { length, cap } => {
+                money(cap, agent.used_over(scope, "", &Over::Rolling(*length), None, now) + agent.unknown())
+            }
+            Rule::ConcurrentSessions { max } => count(max, agent.open_envelopes()),
+            Rule::Velocity { period, max_count } => count(
+                max_count,
+                match of_wallet {
+                    Some(wallet) => agent.calls_over(Some(wallet), None, *period, now),
+                    None => agent.pace(*period, now),
+                },
+            ),
+            Rule::MaxPerService { window, cap, .. } => {
+                let services = agent.services(protocol).into_iter();
+                let used = services.map(|view| agent.used_at(protocol, &view.service, window, now)).max();
+                money(cap, used.unwrap_or_default() + lost)
+            }
+            Rule::MaxPerEndpoint { window, cap, .. } => {
+                let used = agent.endpoints(protocol).into_iter().map(|endpoint| {
+                    let service = endpoint.split(' ').next().unwrap_or_default();
+                    agent.used_at_endpoint(protocol, Some(endpoint), service, window, now)
+                });
+                money(cap, used.max().unwrap_or_default() + lost)
+            }
+            Rule::VelocityPerEndpoint { period, max_count, .. } => {
+                let called = agent.called_endpoints(protocol).into_iter();
+                let calls = called.map(|endpoint| agent.calls_over(None, Some((protocol, endpoint)), *period, now));
+                count(max_count, calls.max().unwrap_or_else(|| agent.calls_over(None, None, *period, now)))
+            }
+            Rule::OnWallets { wallets, rule } => {
+                let wallet = agent.first_wallet()?;
+                let listed = wallets.contains(agent.id, &agent.wallets[wallet].source.id);
+                listed.then(|| self.limit(agent, rule, protocol, session, Some(wallet)))?
+            }
+            _ => None,
+        }
     }
 
     fn limits_of_wallet(&self, agent: &Agent, wallet: usize) -> Vec<LimitView> {

@@ -17,6 +17,9 @@ use crate::kernel::{
 /// Caps are a few times what one payment costs, so that they are reached.
 pub(super) const PAYMENT_MICROS: u64 = 40;
 
+/// Zones before and after UTC; in one of them clocks are set back on the second day, six hours after midnight in UTC.
+const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Pacific/Auckland", "UTC"];
+
 pub(super) fn options(workload: &mut Workload) -> Options {
     let default_policy = PolicySource { active: true, ..source(workload, PolicyId(1)) };
     let random = &mut workload.random;
@@ -188,7 +191,9 @@ fn rule(workload: &mut Workload) -> RuleSource {
     let (one, few, many) = (payments(3), payments(20), payments(80));
     let period = random.pick(&["MINUTE", "HOUR", "DAY", "WEEK", "MONTH"]);
     let action = if random.chance(8) { "REQUIRE_APPROVAL" } else { "ALLOW" }.to_owned();
-    let (rule_type, value) = match random.below(28) {
+    let calendar = random.pick(&["DAILY", "WEEKLY", "MONTHLY"]);
+    let (zone, seconds) = (random.pick(&ZONES), random.pick(&[1, 60, 61, 3600, 86_400, 7 * 86_400, 30 * 86_400]));
+    let (rule_type, value) = match random.below(43) {
         0 => ("MAX_AMOUNT", one),
         1 => ("X402_MAX_PER_REQUEST", one),
         2 => ("MPP_MAX_PER_REQUEST", one),
@@ -210,7 +215,18 @@ fn rule(workload: &mut Workload) -> RuleSource {
             let [rule_type, operator, action] = ["REQUIRE_APPROVAL_ABOVE", "GT", "REQUIRE_APPROVAL"].map(str::to_owned);
             return RuleSource { rule_type, operator, value: one, action };
         }
-        _ if random.chance(50) => return circumstance(workload),
+        24..26 => ("DAILY_LIMIT", format!(r#"{{"amount":"{few}","timezone":"{zone}"}}"#)),
+        26 => ("BUDGET_CAP", format!(r#"{{"amount":"{many}","period":"{calendar}","timezone":"{zone}"}}"#)),
+        27 => ("X402_MAX_PER_SERVICE", format!(r#"{{"amount":"{few}","period":"WEEK","timezone":"{zone}"}}"#)),
+        28..30 => ("ROLLING_LIMIT", format!(r#"{{"amount":"{few}","seconds":{seconds}}}"#)),
+        30 => ("X402_MAX_PER_ENDPOINT", few),
+        31 => ("X402_MAX_PER_ENDPOINT", format!(r#"{{"amount":"{few}","period":"{calendar}","timezone":"{zone}"}}"#)),
+        32 => ("MPP_MAX_PER_ENDPOINT", format!(r#"{{"amount":"{few}","period":"{calendar}"}}"#)),
+        33 => {
+            ("X402_VELOCITY_PER_ENDPOINT", format!(r#"{{"maxCount":{},"period":"{period}"}}"#, random.between(2, 40)))
+        }
+        34 => ("MPP_VELOCITY_PER_ENDPOINT", format!(r#"{{"maxCount":{},"period":"{period}"}}"#, random.between(2, 40))),
+        35..39 => return circumstance(workload),
         _ => return list(workload),
     };
     RuleSource { rule_type: rule_type.to_owned(), operator: "LTE".to_owned(), value, action }

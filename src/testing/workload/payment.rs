@@ -15,7 +15,8 @@ pub(super) const SERVICES: [&str; 4] = ["", "api.example.com", "data.example.com
 pub(super) const WALLETS: [&str; 4] = ["", "w1", "w2", "w3"];
 /// Names of sessions; the first is none.
 pub const SESSIONS: [&str; 5] = ["", "s1", "s2", "s3", "s4"];
-const RESOURCES: [&str; 2] = ["https://api.example.com/a", "https://api.example.com/b"];
+const RESOURCES: [&str; 3] =
+    ["https://api.example.com/a", "https://api.example.com/a/?q=1", "https://api.example.com/b"];
 /// Few, so that payments are reported twice.
 const PAYMENTS: [&str; 12] = ["p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12"];
 const TRANSACTIONS: [&str; 6] = ["t1", "t2", "t3", "t4", "t5", "t6"];

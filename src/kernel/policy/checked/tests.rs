@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::kernel::{
-    AgentId, Amount, Duration, KeyId, Name, Period,
-    policy::{NameSet, ServiceSet, ServiceWindow},
+    AgentId, Amount, Duration, KeyId, Name, Period, Zone,
+    policy::{CalendarWindow, NameSet, ServiceSet, ServiceWindow},
 };
 
 fn policy(rules: Vec<RuleSource>) -> PolicySource {
@@ -47,6 +47,7 @@ fn services(names: &[&str]) -> ServiceSet {
 fn every_rule_type_is_read() {
     use Rail::{Mpp, X402};
     let list = r#"["api.example.com"]"#;
+    let berlin = Zone::named("Europe/Berlin").unwrap();
     let domains = || services(&["api.example.com"]);
     for (rule_type, value, expected) in [
         ("MAX_AMOUNT", "500", Rule::MaxAmount { cap: micros(500_000_000) }),
@@ -64,27 +65,64 @@ fn every_rule_type_is_read() {
         ("MPP_SESSION_BUDGET", "25", Rule::SessionBudget { rail: Mpp, cap: micros(25_000_000) }),
         ("MPP_MAX_CONCURRENT_SESSIONS", "3", Rule::ConcurrentSessions { max: 3 }),
         ("MPP_MAX_SESSION_DURATION", "3600", Rule::SessionDuration { max: Duration::from_secs(3600) }),
-        ("DAILY_LIMIT", "1000", Rule::WindowLimit { window: SpendWindow::Day, cap: Amount::from_units(1000) }),
-        ("WEEKLY_LIMIT", "5000", Rule::WindowLimit { window: SpendWindow::Week, cap: Amount::from_units(5000) }),
-        ("MONTHLY_LIMIT", "20000", Rule::WindowLimit { window: SpendWindow::Month, cap: Amount::from_units(20_000) }),
+        ("DAILY_LIMIT", "1000", Rule::WindowLimit { window: SpendWindow::Day.in_utc(), cap: Amount::from_units(1000) }),
+        (
+            "WEEKLY_LIMIT",
+            "5000",
+            Rule::WindowLimit { window: SpendWindow::Week.in_utc(), cap: Amount::from_units(5000) },
+        ),
+        (
+            "MONTHLY_LIMIT",
+            "20000",
+            Rule::WindowLimit { window: SpendWindow::Month.in_utc(), cap: Amount::from_units(20_000) },
+        ),
         (
             "X402_MAX_PER_SERVICE",
             "50",
             Rule::MaxPerService { rail: X402, window: ServiceWindow::Lifetime, cap: Amount::from_units(50) },
         ),
         (
+            "ROLLING_LIMIT",
+            r#"{"amount":50,"seconds":3600}"#,
+            Rule::RollingLimit { length: Duration::from_secs(3600), cap: Amount::from_units(50) },
+        ),
+        (
+            "X402_MAX_PER_ENDPOINT",
+            "10",
+            Rule::MaxPerEndpoint { rail: X402, window: ServiceWindow::Lifetime, cap: Amount::from_units(10) },
+        ),
+        (
+            "MPP_MAX_PER_ENDPOINT",
+            r#"{"amount":10,"period":"DAY","timezone":"Europe/Berlin"}"#,
+            Rule::MaxPerEndpoint {
+                rail: Mpp,
+                window: ServiceWindow::Calendar(CalendarWindow::new(SpendWindow::Day, Some(&berlin))),
+                cap: Amount::from_units(10),
+            },
+        ),
+        (
+            "X402_VELOCITY_PER_ENDPOINT",
+            r#"{"maxCount":5,"period":"MINUTE"}"#,
+            Rule::VelocityPerEndpoint { rail: X402, period: Period::Minute, max_count: 5 },
+        ),
+        (
+            "MPP_VELOCITY_PER_ENDPOINT",
+            r#"{"maxCount":5,"period":"MINUTE"}"#,
+            Rule::VelocityPerEndpoint { rail: Mpp, period: Period::Minute, max_count: 5 },
+        ),
+        (
             "MPP_MAX_PER_SERVICE",
             r#"{"amount":50,"period":"MONTH"}"#,
             Rule::MaxPerService {
                 rail: Mpp,
-                window: ServiceWindow::Calendar(SpendWindow::Month),
+                window: ServiceWindow::Calendar(SpendWindow::Month.in_utc()),
                 cap: Amount::from_units(50),
             },
         ),
         (
             "BUDGET_CAP",
             r#"{"amount":50000,"period":"MONTHLY"}"#,
-            Rule::BudgetCap { window: SpendWindow::Month, cap: Amount::from_units(50_000) },
+            Rule::BudgetCap { window: SpendWindow::Month.in_utc(), cap: Amount::from_units(50_000) },
         ),
         (
             "VELOCITY_LIMIT",
@@ -228,15 +266,15 @@ fn lists_that_are_not_understood_are_refused() {
 
 #[test]
 fn values_with_parts_are_read() {
-    let day = ServiceWindow::Calendar(SpendWindow::Day);
+    let day = ServiceWindow::Calendar(SpendWindow::Day.in_utc());
     for (value, window, cap) in [
         ("\"50\"", ServiceWindow::Lifetime, 50_000_000),
-        (r#"{"amount":50,"period":"DAILY"}"#, day, 50_000_000),
+        (r#"{"amount":50,"period":"DAILY"}"#, day.clone(), 50_000_000),
         (r#"{"period":"DAY","amount":"0.1"}"#, day, 100_000),
-        (r#"{"amount":1e-6,"period":"week"}"#, ServiceWindow::Calendar(SpendWindow::Week), 1),
-        (r#"{"amount":0.3,"period":"WEEKLY"}"#, ServiceWindow::Calendar(SpendWindow::Week), 300_000),
-        (r#"{"amount":0,"period":"MONTHLY"}"#, ServiceWindow::Calendar(SpendWindow::Month), 0),
-        (r#"{"amount":1,"period":"MONTH"}"#, ServiceWindow::Calendar(SpendWindow::Month), 1_000_000),
+        (r#"{"amount":1e-6,"period":"week"}"#, ServiceWindow::Calendar(SpendWindow::Week.in_utc()), 1),
+        (r#"{"amount":0.3,"period":"WEEKLY"}"#, ServiceWindow::Calendar(SpendWindow::Week.in_utc()), 300_000),
+        (r#"{"amount":0,"period":"MONTHLY"}"#, ServiceWindow::Calendar(SpendWindow::Month.in_utc()), 0),
+        (r#"{"amount":1,"period":"MONTH"}"#, ServiceWindow::Calendar(SpendWindow::Month.in_utc()), 1_000_000),
     ] {
         let read = rule_of(rule("X402_MAX_PER_SERVICE", "LTE", value, "ALLOW"));
         assert_eq!(read, Ok(Rule::MaxPerService { rail: Rail::X402, window, cap: micros(cap) }), "{value}");
@@ -407,4 +445,73 @@ fn what_an_operator_wrote_survives_encoding() {
     let bytes = bincode::encode_to_vec(&source, bincode::config::standard()).unwrap();
     let (decoded, _) = bincode::decode_from_slice::<PolicySource, _>(&bytes, bincode::config::standard()).unwrap();
     assert_eq!(decoded, source);
+}
+
+#[test]
+fn windows_take_a_time_zone() {
+    let berlin = Zone::named("Europe/Berlin").unwrap();
+    let window = |period| CalendarWindow::new(period, Some(&berlin));
+    let cap = micros(500_000_000);
+    for (rule_type, value, expected) in [
+        (
+            "DAILY_LIMIT",
+            r#"{"amount":500,"timezone":"Europe/Berlin"}"#,
+            Rule::WindowLimit { window: window(SpendWindow::Day), cap },
+        ),
+        (
+            "WEEKLY_LIMIT",
+            r#"{"timezone":"europe/berlin","amount":"500"}"#,
+            Rule::WindowLimit { window: window(SpendWindow::Week), cap },
+        ),
+        ("MONTHLY_LIMIT", r#"{"amount":500}"#, Rule::WindowLimit { window: SpendWindow::Month.in_utc(), cap }),
+        (
+            "MONTHLY_LIMIT",
+            r#"{"amount":500,"timezone":"Etc/UTC"}"#,
+            Rule::WindowLimit { window: SpendWindow::Month.in_utc(), cap },
+        ),
+        (
+            "BUDGET_CAP",
+            r#"{"amount":500,"period":"DAY","timezone":"Europe/Berlin"}"#,
+            Rule::BudgetCap { window: window(SpendWindow::Day), cap },
+        ),
+    ] {
+        assert_eq!(rule_of(rule(rule_type, "LTE", value, "ALLOW")), Ok(expected), "{value}");
+    }
+}
+
+#[test]
+fn zones_and_spans_that_mean_nothing_are_refused() {
+    for (rule_type, value, expected) in [
+        ("DAILY_LIMIT", r#"{"amount":500,"timezone":"Berlin"}"#, "`rules[0].value.timezone`: found `\"Berlin\"`"),
+        ("DAILY_LIMIT", r#"{"amount":500,"timezone":1}"#, "`rules[0].value.timezone`: found `1`"),
+        ("DAILY_LIMIT", r#"{"amount":500,"zone":"UTC"}"#, r#""timezone":"Europe/Berlin"}` without other members"#),
+        ("DAILY_LIMIT", r#"{"timezone":"UTC"}"#, "expected an amount such as `500`, or"),
+        ("DAILY_LIMIT", r#"{"amount":500,"timezone":"UTC","timezone":"UTC"}"#, "with each member once"),
+        ("BUDGET_CAP", r#"{"amount":500,"period":"HOUR"}"#, "`rules[0].value.period`: found `\"HOUR\"`"),
+        ("BUDGET_CAP", "500", r#"expected `{"amount":50000,"period":"MONTHLY"}`"#),
+        ("ROLLING_LIMIT", "500", r#"expected `{"amount":50,"seconds":3600}` or"#),
+        ("ROLLING_LIMIT", r#"{"amount":500,"seconds":0}"#, "from 1 to 31622400"),
+        ("ROLLING_LIMIT", r#"{"amount":500,"seconds":31622401}"#, "from 1 to 31622400"),
+        ("ROLLING_LIMIT", r#"{"amount":500,"period":"YEAR"}"#, "`rules[0].value.period`: found `\"YEAR\"`"),
+        ("ROLLING_LIMIT", r#"{"amount":500,"seconds":60,"period":"HOUR"}"#, "without other members"),
+        ("X402_MAX_PER_ENDPOINT", r#"{"amount":500,"seconds":60}"#, r#"`{"amount":50,"period":"DAILY"}`"#),
+        ("X402_VELOCITY_PER_ENDPOINT", "5", r#"expected `{"maxCount":10,"period":"HOUR"}`"#),
+    ] {
+        let error = rule_of(rule(rule_type, "LTE", value, "ALLOW")).unwrap_err();
+        assert!(error.contains(expected), "{rule_type} {value}: {error}");
+    }
+}
+
+#[test]
+fn rolling_spans_have_words_and_seconds() {
+    for (value, seconds) in [
+        (r#"{"amount":5,"seconds":1}"#, 1),
+        (r#"{"amount":5,"seconds":"31622400"}"#, 31_622_400),
+        (r#"{"amount":5,"period":"MINUTE"}"#, 60),
+        (r#"{"period":"DAILY","amount":5}"#, 86_400),
+        (r#"{"amount":5,"period":"MONTH"}"#, 30 * 86_400),
+    ] {
+        let expected = Rule::RollingLimit { length: Duration::from_secs(seconds), cap: Amount::from_units(5) };
+        assert_eq!(rule_of(rule("ROLLING_LIMIT", "LTE", value, "DENY")), Ok(expected), "{value}");
+    }
 }
