@@ -21,8 +21,14 @@ impl Model {
         let agent = &mut self.agents[agent];
         let position = agent.hold(id).ok_or(Failure::UnknownAuthorization)?;
         let hold = &agent.holds[position];
-        let by_closing = || agent.session(hold.session).map(|session| session.released);
+        let session = agent.session(hold.session);
+        let by_closing = || session.map(|session| session.released);
+        let of_closed = session.filter(|session| hold.place == Place::Deposit && session.closed);
         match hold.status {
+            // Its last capture is behind it, and only the charges that are still open keep it.
+            HoldStatus::Open if of_closed.is_some_and(|session| session.deposit_ends_as == HoldStatus::Captured) => {
+                return Err(Failure::AuthorizationOver(HoldStatus::Captured));
+            }
             HoldStatus::Open if hold.released.is_none() => {}
             HoldStatus::Open | HoldStatus::Voided => {
                 let released = hold.released.or_else(by_closing).unwrap_or_default();
