@@ -15,7 +15,11 @@ use super::{
 };
 use crate::{
     engine::{AgentHandle, Fact, Feed, FeedDirectory, FeedError, Follower},
-    kernel::{Protocol, ShardId, State, Timestamp, outcome::ViolationKind},
+    kernel::{
+        Event, Protocol, ShardId, State, Timestamp,
+        anomaly::{Alert, Alerts},
+        outcome::ViolationKind,
+    },
 };
 
 /// What the events of an engine add up to. Clones are the same models.
@@ -30,12 +34,19 @@ pub struct ReadModels {
 pub(super) struct Shard {
     spend: Book<SpendKey>,
     decisions: Book<Option<ViolationKind>>,
+    /// As the shard keeps them, but for what joins an alert that there is: no event tells that.
+    alerts: Alerts,
     pub(super) recent: Recent,
 }
 
 impl Shard {
     fn new(recent_max: usize) -> Shard {
-        Shard { spend: Book::default(), decisions: Book::default(), recent: Recent::new(recent_max) }
+        Shard {
+            spend: Book::default(),
+            decisions: Book::default(),
+            alerts: Alerts::default(),
+            recent: Recent::new(recent_max),
+        }
     }
 }
 
@@ -128,6 +139,16 @@ impl ReadModels {
         counts.into_iter().map(count).filter(|count| !count.figures.is_empty()).collect()
     }
 
+    /// How many alerts nobody has looked at yet, of one agent or of all.
+    #[must_use]
+    pub fn active_alerts(&self, agent: Option<AgentHandle>) -> u64 {
+        let of_shard = |shard: &Mutex<Shard>| lock(shard).alerts.active(agent.map(|agent| agent.index));
+        match agent {
+            Some(agent) => self.shards.get(usize::from(agent.shard.0)).map_or(0, of_shard),
+            None => self.shards.iter().map(of_shard).sum(),
+        }
+    }
+
     /// Transactions from a cursor, or from the newest on, newest first; at most `limit`, and at most
     /// [`TRANSACTIONS_PAGE_MAX`](super::TRANSACTIONS_PAGE_MAX). Old ones are read from the journal, so it takes time and must not be
     /// asked on a thread that others wait for.
@@ -212,6 +233,7 @@ impl Follower for Keeper {
             let mut contents = lock(contents);
             *contents = Shard::new(self.0.recent_max);
             spend::begin(&mut contents.spend, state);
+            contents.alerts = state.alerts().clone();
         }
     }
 
@@ -220,6 +242,11 @@ impl Follower for Keeper {
             let mut contents = lock(contents);
             spend::count(&mut contents.spend, fact);
             decisions::count(&mut contents.decisions, fact);
+            match fact.event {
+                Event::Alerted(raised) => contents.alerts.insert(Alert::raised(fact.moment, raised)),
+                Event::AlertChanged(_, number, status) => contents.alerts.change(fact.moment, *number, *status),
+                _ => {}
+            }
             contents.recent.keep(fact);
         }
     }

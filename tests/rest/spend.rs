@@ -75,6 +75,28 @@ async fn a_summary_adds_up_what_an_agent_spent() {
 }
 
 #[tokio::test]
+async fn a_summary_counts_the_alerts_that_nobody_has_looked_at() {
+    let (gateway, ada, bob) = two_agents().await;
+    let found = gateway.get("/api/alerts?limit=50", &gateway.operator).await.expect(200).json();
+    let of = |agent: &Agent| {
+        found["alerts"].as_array().unwrap().iter().filter(|alert| alert["agentId"] == agent.id.as_str()).collect()
+    };
+    let (of_ada, of_bob): (Vec<&Value>, Vec<&Value>) = (of(&ada), of(&bob));
+    assert!(!of_ada.is_empty() && !of_bob.is_empty(), "payments without a hold are alerts: {found}");
+    let active = async |path: &str, key: &str| {
+        settle(&gateway).await;
+        gateway.get(path, key).await.expect(200).json()["summary"]["activeAlerts"].as_u64().unwrap() as usize
+    };
+    let (own, all) = ("/api/sdk/service-spend/summary", "/api/service-spend/summary");
+    assert_eq!(active(own, &ada.key).await, of_ada.len());
+    assert_eq!(active(all, &gateway.operator).await, of_ada.len() + of_bob.len());
+    let path = format!("/api/alerts/{}/acknowledge", of_ada[0]["id"].as_str().unwrap());
+    gateway.ask("POST", &path, &gateway.operator, "").await.expect(200);
+    assert_eq!(active(own, &ada.key).await, of_ada.len() - 1);
+    assert_eq!(active(all, &gateway.operator).await, of_ada.len() + of_bob.len() - 1);
+}
+
+#[tokio::test]
 async fn a_period_leaves_out_what_was_spent_before_it() {
     let (gateway, ada, _) = two_agents().await;
     for (days, period, within, expected) in

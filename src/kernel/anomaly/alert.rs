@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 
 use crate::kernel::{
     AgentIndex, Duration, NameId, Timestamp,
+    event::AlertRaised,
     outcome::{Measure, ViolationKind},
 };
 
@@ -176,6 +177,25 @@ pub struct Alert {
     pub last_at: Timestamp,
     /// When its status changed last.
     pub changed_at: Timestamp,
+}
+
+impl Alert {
+    /// It was just raised.
+    #[must_use]
+    pub fn raised(now: Timestamp, event: &AlertRaised) -> Alert {
+        Alert {
+            number: event.number,
+            agent: event.agent,
+            finding: event.finding.clone(),
+            severity: event.severity,
+            status: AlertStatus::Active,
+            froze: event.froze,
+            reason: event.reason.clone(),
+            raised_at: now,
+            last_at: now,
+            changed_at: now,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub const ALERTS_PER_AGENT_MAX: usize = 32;
 pub const ALERTS_MAX: usize = 1 << 16;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Alerts {
     /// The number of the latest.
     latest: u32,
@@ -26,6 +26,8 @@ pub struct Alerts {
     /// Of each agent, the oldest first; none is empty.
     of_agents: BTreeMap<AgentIndex, Vec<AlertNumber>>,
     resolved: BTreeSet<AlertNumber>,
+    /// How many are active.
+    active: u64,
 }
 
 impl Alerts {
@@ -67,6 +69,8 @@ impl Alerts {
     /// People have made something else of an alert.
     pub(crate) fn change(&mut self, now: Timestamp, number: AlertNumber, status: AlertStatus) {
         if let Some(alert) = self.kept.get_mut(&number) {
+            self.active -= u64::from(alert.status == AlertStatus::Active);
+            self.active += u64::from(status == AlertStatus::Active);
             (alert.status, alert.changed_at) = (status, now);
             match status {
                 AlertStatus::Resolved => self.resolved.insert(number),
@@ -91,6 +95,13 @@ impl Alerts {
         self.kept.values().rev()
     }
 
+    /// How many nobody has looked at yet, of one agent or of all.
+    #[must_use]
+    pub fn active(&self, agent: Option<AgentIndex>) -> u64 {
+        let of = |agent| self.of_agent(agent).filter(|alert| alert.status == AlertStatus::Active).count() as u64;
+        agent.map_or(self.active, of)
+    }
+
     /// Those of an agent, the latest first.
     pub fn of_agent(&self, agent: AgentIndex) -> impl Iterator<Item = &Alert> {
         let numbers = self.of_agents.get(&agent).map_or(&[][..], Vec::as_slice);
@@ -98,6 +109,7 @@ impl Alerts {
     }
 
     fn place(&mut self, alert: Alert) {
+        self.active += u64::from(alert.status == AlertStatus::Active);
         self.of_agents.entry(alert.agent).or_default().push(alert.number);
         if alert.status == AlertStatus::Resolved {
             self.resolved.insert(alert.number);
@@ -107,6 +119,7 @@ impl Alerts {
 
     fn forget(&mut self, number: AlertNumber) {
         let Some(alert) = self.kept.remove(&number) else { return };
+        self.active -= u64::from(alert.status == AlertStatus::Active);
         self.resolved.remove(&number);
         if let Some(numbers) = self.of_agents.get_mut(&alert.agent) {
             numbers.retain(|kept| *kept != number);
@@ -162,6 +175,25 @@ mod tests {
 
     fn numbers<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Vec<u32> {
         alerts.map(|alert| alert.number.0).collect()
+    }
+
+    #[test]
+    fn those_that_are_active_are_counted_through_every_change() {
+        let mut alerts = Alerts::default();
+        (1..=3 * ALERTS_PER_AGENT_MAX as u32).for_each(|number| {
+            alerts.insert(alert(number, number % 2));
+            let status = [AlertStatus::Active, AlertStatus::Acknowledged, AlertStatus::Resolved][number as usize % 3];
+            alerts.change(Timestamp::ZERO, AlertNumber(number), status);
+            alerts.change(Timestamp::ZERO, AlertNumber(number), status);
+        });
+        let active =
+            |alerts: &Alerts| alerts.latest_first().filter(|alert| alert.status == AlertStatus::Active).count() as u64;
+        assert!(active(&alerts) > 0);
+        assert_eq!(alerts.active(None), active(&alerts));
+        assert_eq!(alerts.active(None), alerts.active(Some(AgentIndex(0))) + alerts.active(Some(AgentIndex(1))));
+        let bytes = bincode::encode_to_vec(&alerts, bincode::config::standard()).unwrap();
+        let (restored, _): (Alerts, usize) = bincode::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
+        assert_eq!(restored.active(None), active(&alerts));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::read::Limits;
 use crate::kernel::{
     AgentIndex, Amount, Event, NameId, Protocol, SessionNumber, Timestamp,
     anomaly::{
-        Alarm, Alarms, Alert, AlertStatus, Finding, Look, Paid, Severity, Watch, another_recipient, beyond_hold,
-        denied_for, exceeded_by_denial, without_hold,
+        Alarm, Alarms, Alert, Finding, Look, Paid, Severity, Watch, another_recipient, beyond_hold, denied_for,
+        exceeded_by_denial, without_hold,
     },
     event::{AlertRaised, Approved, CaptureBooked, Denied, Frozen, Increased, RecordBooked},
     outcome::{Booking, Captured, LimitView, Recorded, ViolationKind},
@@ -56,18 +56,7 @@ impl State {
 
     pub(crate) fn alerted(&mut self, now: Timestamp, event: &AlertRaised) {
         self.found.retain(|found| found.agent != event.agent || !found.finding.is_like(&event.finding));
-        self.alerts.insert(Alert {
-            number: event.number,
-            agent: event.agent,
-            finding: event.finding.clone(),
-            severity: event.severity,
-            status: AlertStatus::Active,
-            froze: event.froze,
-            reason: event.reason.clone(),
-            raised_at: now,
-            last_at: now,
-            changed_at: now,
-        });
+        self.alerts.insert(Alert::raised(now, event));
     }
 
     /// A hold was placed.

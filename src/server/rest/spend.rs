@@ -123,6 +123,7 @@ struct Found {
     agent: Option<AgentId>,
     spend: Vec<ServiceSpend>,
     active_agents: u64,
+    active_alerts: u64,
     decisions: Vec<DecisionCount>,
 }
 
@@ -132,8 +133,9 @@ async fn summed_up(
     agent: Option<AgentHandle>,
 ) -> Result<Printed, Rejection> {
     let found = find(state, parameters, agent).await?;
-    let Found { filter, agent, spend, active_agents, decisions } = &found;
-    let body = SpendSummaryBody::of(*filter, *agent, state.now(), spend, *active_agents, decisions);
+    let Found { filter, agent, spend, active_agents, active_alerts, decisions } = &found;
+    let active = (*active_agents, *active_alerts);
+    let body = SpendSummaryBody::of(*filter, *agent, state.now(), spend, active, decisions);
     Ok(Printed::ok(&body))
 }
 
@@ -150,6 +152,7 @@ async fn find(state: &RestState, parameters: &Parameters, agent: Option<AgentHan
     state
         .look_up(move || {
             let (models, directory) = (&readers.models, readers.feed.directory());
+            let active_alerts = models.active_alerts(agent);
             match agent {
                 Some(handle) => {
                     let spend = models.spend_of(handle, filter.span, now, directory);
@@ -158,12 +161,12 @@ async fn find(state: &RestState, parameters: &Parameters, agent: Option<AgentHan
                         .any(|spend| filter.protocol.is_none_or(|protocol| spend.protocol == Some(protocol)));
                     let decisions = models.decisions_of(handle, filter.span, now);
                     let agent = directory.agent(handle.shard, handle.index);
-                    Found { filter, agent, spend, active_agents: u64::from(is_active), decisions }
+                    Found { filter, agent, spend, active_agents: u64::from(is_active), active_alerts, decisions }
                 }
                 None => {
                     let (spend, active_agents) = models.spend_of_all(filter.protocol, filter.span, now, directory);
                     let decisions = models.decisions_of_all(filter.span, now);
-                    Found { filter, agent: None, spend, active_agents, decisions }
+                    Found { filter, agent: None, spend, active_agents, active_alerts, decisions }
                 }
             }
         })

@@ -91,6 +91,8 @@ struct SummaryBody {
     total_calls: u64,
     active_services: u64,
     active_agents: u64,
+    /// Alerts that nobody has looked at yet, of every period and rail.
+    active_alerts: u64,
     /// Payments that were reported.
     micropayment_transactions: u64,
     x402_spend: Money,
@@ -119,19 +121,19 @@ struct DenialsBody {
 }
 
 impl SpendSummaryBody {
-    /// The sums of `spend`, which `active_agents` made.
+    /// The sums of `spend`, which so many active agents made; so many of their alerts are active.
     #[must_use]
     pub fn of(
         filter: SpendFilter,
         agent: Option<AgentId>,
         now: Timestamp,
         spend: &[ServiceSpend],
-        active_agents: u64,
+        active: (u64, u64),
         decisions: &[DecisionCount],
     ) -> SpendSummaryBody {
         SpendSummaryBody {
             filters: FiltersBody::of(filter, agent, now),
-            summary: SummaryBody::of(filter, spend, active_agents),
+            summary: SummaryBody::of(filter, spend, active),
             decisions: DecisionsBody::of(decisions),
         }
     }
@@ -150,7 +152,7 @@ impl FiltersBody {
 }
 
 impl SummaryBody {
-    fn of(filter: SpendFilter, spend: &[ServiceSpend], active_agents: u64) -> SummaryBody {
+    fn of(filter: SpendFilter, spend: &[ServiceSpend], active: (u64, u64)) -> SummaryBody {
         let sum = |is_of: &dyn Fn(&ServiceSpend) -> bool| {
             let mut sum = Figures::default();
             let of = spend.iter().filter(|spend| filter.covers(spend) && is_of(spend));
@@ -166,7 +168,8 @@ impl SummaryBody {
             total_refunded: Money(all.refunded),
             total_calls: all.calls,
             active_services: services.count() as u64,
-            active_agents,
+            active_agents: active.0,
+            active_alerts: active.1,
             micropayment_transactions: all.payments,
             x402_spend: Money(x402.net()),
             x402_calls: x402.calls,
