@@ -46,13 +46,6 @@ fn kernel_and_model_agree_when_everything_happens_third_part() {
     wild(300..450);
 }
 
-/// Seeds that have once shown a mistake which others did not.
-#[test]
-fn kernel_and_model_agree_where_they_did_not() {
-    // A session whose deposit people approve ends sooner than it would have while it waited, and is forgotten sooner.
-    compare(1289..1290, Mood::Wild);
-}
-
 #[test]
 fn no_limit_is_ever_exceeded_when_nothing_is_paid_beyond_its_hold() {
     compare(1000..1060, Mood::Calm);

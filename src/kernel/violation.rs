@@ -68,7 +68,9 @@ impl Violation {
             (Measure::Score(limit), Measure::Score(current)) => {
                 format!("{what}: {} < {}", percent(current), percent(limit))
             }
-            (_, Measure::Missing(fact)) => format!("{what}: it is not known; send `{}`", fact.field()),
+            (_, Measure::Missing(fact)) => {
+                format!("{what}: it is not known; say `{}` when you ask for the payment", fact.field())
+            }
             _ => what.to_owned(),
         }
     }

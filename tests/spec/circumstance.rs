@@ -234,6 +234,9 @@ fn card_rules_look_at_cards_alone() {
         &approved(&[merchant("Amazon", ""), merchant("Amazon", "m_2")]),
         &denied,
     );
+    let elsewhere = ("CARD_BLOCKED_MERCHANTS", "IN_LIST", r#"["Spielbank Köln"]"#, "DENY");
+    let denied = [(merchant(" SPIELBANK KÖLN", ""), NONE), (merchant("spielbank köln", ""), NONE)];
+    check(elsewhere, RuleKind::CardBlockedMerchants, &approved(&[merchant("Spielbank Koeln", "")]), &denied);
 
     let most = ("CARD_MAX_AMOUNT", "LTE", "0.000050", "ALLOW");
     let over = (card(1, 51), (money(50), money(51)));

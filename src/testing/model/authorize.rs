@@ -232,6 +232,9 @@ impl Model {
             self.arm(agent, expires_at.since(self.now));
         }
         self.watch_payment(agent, micros(request.amount), is_own, Some(&recipient));
+        if let Some(score) = request.facts.as_ref().and_then(|facts| facts.trust_score) {
+            self.watch_trust(agent, score);
+        }
         Outcome::Approved(approval)
     }
 

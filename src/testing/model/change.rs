@@ -29,6 +29,10 @@ impl Model {
             HoldStatus::Open if of_closed.is_some_and(|session| session.deposit_ends_as == HoldStatus::Captured) => {
                 return Err(Failure::AuthorizationOver(HoldStatus::Captured));
             }
+            // What its session released is told again.
+            HoldStatus::Open if of_closed.is_some() => {
+                return Ok(Outcome::Voided { released: by_closing().unwrap_or_default() });
+            }
             HoldStatus::Open if hold.released.is_none() => {}
             HoldStatus::Open | HoldStatus::Voided => {
                 let released = hold.released.or_else(by_closing).unwrap_or_default();

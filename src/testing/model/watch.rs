@@ -16,6 +16,9 @@ const HOUR_STEP: u64 = 60;
 /// Steps of the rolling 30 days.
 const MONTH_STEP: u64 = 43_200;
 const SLOTS: u64 = 7;
+/// Steps of the rolling day, of which the present one and four before it count.
+const DAY_STEP: u64 = 2_160;
+const DAY_SLOTS: u64 = 5;
 const HOUR: u64 = 360;
 
 /// How one agent pays.
@@ -33,6 +36,8 @@ pub(super) struct Watch {
     recipient: Option<String>,
     /// In which step each was paid last.
     recipients: Vec<(String, u64)>,
+    /// In which step each payee was trusted how far.
+    trust: Vec<(u64, u64)>,
     /// The step in which too much spend was found, which it is once.
     told_in: Option<u64>,
 }
@@ -57,6 +62,7 @@ impl Default for Watch {
             failures: 0,
             recipient: None,
             recipients: Vec::new(),
+            trust: Vec::new(),
             told_in: None,
         }
     }
@@ -86,6 +92,15 @@ impl Model {
         watch.violations += 1;
         let most = watch.threshold(Threshold::MaxConsecutiveViolations);
         let is_found = most > 0 && u64::from(watch.violations) >= most;
+        self.freeze_if(agent, is_found);
+    }
+
+    /// An approved payment said how far its payee is trusted.
+    pub(super) fn watch_trust(&mut self, agent: usize, score: u32) {
+        let step = step_of(self.now);
+        let watch = &mut self.agents[agent].watch;
+        watch.trust.push((step, u64::from(score)));
+        let is_found = watch.is_hardly_trusted(step) || watch.is_trusted_less(step);
         self.freeze_if(agent, is_found);
     }
 
@@ -120,6 +135,7 @@ impl Watch {
         (self.violations, self.failures) = (0, 0);
         self.recipient = None;
         self.recipients.clear();
+        self.trust.clear();
         self.told_in = None;
     }
 
@@ -153,6 +169,29 @@ impl Watch {
         let most = self.threshold(Threshold::MaxDistinctRecipientsPerHour);
         let paid = self.recipients.iter().filter(|(_, last)| step - last <= HOUR).count() as u64;
         most > 0 && paid >= most
+    }
+
+    /// Sum and number of the scores of the last steps of some length.
+    fn scores(&self, step: u64, length: u64, slots: u64) -> (u64, u64) {
+        let late = self.trust.iter().filter(|(then, _)| then / length + slots > step / length);
+        late.fold((0, 0), |(sum, count), (_, score)| (sum + score, count + 1))
+    }
+
+    fn is_hardly_trusted(&self, step: u64) -> bool {
+        let (sum, count) = self.scores(step, MONTH_STEP, SLOTS);
+        self.knows_trust(count) && sum < self.threshold(Threshold::TrustScoreThreshold) * count
+    }
+
+    fn is_trusted_less(&self, step: u64) -> bool {
+        let drop = self.threshold(Threshold::TrustScoreDropPercent);
+        let (month, day) = (self.scores(step, MONTH_STEP, SLOTS), self.scores(step, DAY_STEP, DAY_SLOTS));
+        let before = (month.0 - day.0, month.1 - day.1);
+        let is_known = drop > 0 && self.knows_trust(day.1) && self.knows_trust(before.1) && before.0 > 0;
+        is_known && day.0 * 100 * before.1 <= before.0 * (100 - drop.min(100)) * day.1
+    }
+
+    fn knows_trust(&self, count: u64) -> bool {
+        count >= self.threshold(Threshold::TrustScoreMinTransactions).max(1)
     }
 
     fn is_large(&self, step: u64, amount: u128) -> bool {

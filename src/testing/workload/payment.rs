@@ -98,11 +98,17 @@ fn facts(workload: &mut Workload) -> Facts<'static> {
     let (valid_before, valid_for) = (seconds().map(|validity| now.after(validity)), seconds());
     let recipient = random.pick(&RECIPIENTS);
     let splits = random.chance(30).then(|| Split { recipient, amount: Amount::from_micros(random.below(10)) });
-    let category = random.pick(&["", "CLOUD", "cloud", "GAMBLING"]);
-    let session_intent = random.pick(&["", "streaming", "batch"]);
+    let score = random.chance(70).then(|| random.pick(&[0_u32, 4_999, 5_000, 10_000]));
     Facts {
-        category,
-        session_intent,
+        category: random.pick(&["", "CLOUD", "cloud", "GAMBLING"]),
+        session_intent: random.pick(&["", "streaming", "batch"]),
+        country: random.pick(&["", "DE", "US"]),
+        counterparty_status: random.pick(&["", "TRUSTED", "BLOCKED"]),
+        method: random.pick(&["", "GET", "post"]),
+        merchant: random.pick(&["", "Amazon", "casino.com"]),
+        merchant_category_code: random.pick(&["", "5411", "7995"]),
+        contract: random.pick(&["", "0xC0ffee", "0xdead"]),
+        trust_score: score,
         valid_before,
         valid_for,
         splits: splits.into_iter().collect(),
@@ -113,8 +119,10 @@ fn facts(workload: &mut Workload) -> Facts<'static> {
 fn rail(workload: &mut Workload) -> (Protocol, &'static str) {
     let random = &mut workload.random;
     let protocol = random.pick(&[Protocol::Payment, Protocol::X402, Protocol::X402, Protocol::Mpp, Protocol::Mpp]);
+    let protocol = if protocol == Protocol::Payment && random.chance(30) { Protocol::Card } else { protocol };
     let service = random.pick(&["api.example.com", "api.example.com", "api.example.com", SERVICES[2], SERVICES[3]]);
-    (protocol, if protocol == Protocol::Payment && random.chance(50) { "" } else { service })
+    let outside = matches!(protocol, Protocol::Payment | Protocol::Card);
+    (protocol, if outside && random.chance(50) { "" } else { service })
 }
 
 fn recipient(workload: &mut Workload) -> &'static str {

@@ -149,21 +149,48 @@ fn merchant(names: &NameSet, scene: &Scene<'_>) -> Truth {
 }
 
 fn is_in(folded: &NameSet, text: &str) -> bool {
-    let mut buffer = [0; FACT_BYTES_MAX];
+    let mut buffer = [0; FOLDED_BYTES_MAX];
     fold_into(&mut buffer, text).is_some_and(|text| folded.contains(&Name::canonical(Cow::Borrowed(text))))
 }
 
-/// The form in which texts are compared: without white space around them, ASCII letters in upper case. Facts mostly come so.
+/// No letter takes more than three times its bytes in upper case.
+const FOLDED_BYTES_MAX: usize = 3 * FACT_BYTES_MAX;
+
+/// The form in which texts are compared: without white space around them, in upper case.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    text.trim().to_ascii_uppercase()
+    upper(text).collect()
 }
 
 /// The same without memory of its own; `None` for a text longer than any fact.
-fn fold_into<'b>(buffer: &'b mut [u8; FACT_BYTES_MAX], text: &str) -> Option<&'b str> {
-    let text = text.trim();
-    let folded = buffer.get_mut(..text.len())?;
-    folded.copy_from_slice(text.as_bytes());
-    folded.make_ascii_uppercase();
-    std::str::from_utf8(folded).ok()
+fn fold_into<'b>(buffer: &'b mut [u8; FOLDED_BYTES_MAX], text: &str) -> Option<&'b str> {
+    let mut end = 0;
+    for letter in upper(text) {
+        let rest = buffer.get_mut(end..)?;
+        end += if rest.len() < letter.len_utf8() { return None } else { letter.encode_utf8(rest).len() };
+    }
+    std::str::from_utf8(buffer.get(..end)?).ok()
+}
+
+fn upper(text: &str) -> impl Iterator<Item = char> {
+    text.trim().chars().flat_map(char::to_uppercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_folded_alike_with_and_without_memory() {
+        let longest = ["a", "ß", "ΐ", "\u{10ffff}"].map(|letter| letter.repeat(FACT_BYTES_MAX / letter.len()));
+        let texts = ["", " ", " api_Provider\t", "Müller", "ＡＢＣ", "straße", "ŉ"];
+        for text in texts.into_iter().chain(longest.iter().map(String::as_str)) {
+            assert_eq!(fold_into(&mut [0; FOLDED_BYTES_MAX], text), Some(&*fold(text)), "{text}");
+        }
+        assert_eq!((fold("müller "), fold("straße")), ("MÜLLER".to_owned(), "STRASSE".to_owned()));
+        assert_eq!(fold_into(&mut [0; FOLDED_BYTES_MAX], &"a".repeat(FOLDED_BYTES_MAX + 1)), None);
+        let growth =
+            ('\0'..=char::MAX).map(|letter| (letter.to_uppercase().map(char::len_utf8).sum(), letter.len_utf8()));
+        assert!(growth.into_iter().all(|(upper, plain): (usize, usize)| upper <= 3 * plain));
+    }
 }
