@@ -58,6 +58,39 @@ fn the_document_in_the_repository_is_the_one_that_is_served() {
     );
 }
 
+/// The types of the source that are schemas, each with its file.
+fn schema_types(directory: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            schema_types(&path, found);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let mut derives = false;
+        for line in text.lines() {
+            derives |= line.starts_with("#[derive(") && line.contains("ToSchema");
+            let named = ["struct ", "enum "].iter().find_map(|word| line.split_once(word));
+            if let (true, Some((_, rest))) = (derives && !line.starts_with('#') && !line.starts_with("//"), named) {
+                let name = rest.chars().take_while(|letter| letter.is_alphanumeric()).collect();
+                found.push((name, path.display().to_string()));
+                derives = false;
+            }
+        }
+    }
+}
+
+#[test]
+fn no_two_types_are_one_schema() {
+    let mut found = Vec::new();
+    schema_types(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert!(found.len() > 100, "the types are not found: {found:?}");
+    found.sort();
+    for pair in found.windows(2) {
+        assert_ne!(pair[0].0, pair[1].0, "the document has one schema of this name: {pair:?}");
+    }
+}
+
 #[tokio::test]
 async fn every_route_is_described_and_every_description_is_served() {
     let gateway = Gateway::new();

@@ -30,18 +30,22 @@ use super::{
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// The most requests that are served at once; the next is refused.
 pub const REQUESTS_AT_ONCE_MAX: usize = 4096;
+/// The most requests of the Model Context Protocol that are served at once, apart from the others, which they ask in turn.
+const MCP_REQUESTS_AT_ONCE_MAX: usize = 512;
 /// The longest that a request may take, its body included.
 pub const REQUEST_WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// The whole façade. Health and metrics stand outside the limit on requests at once, so that an overloaded gateway can still be seen.
 pub fn router(state: RestState) -> Router {
-    let limits = ServiceBuilder::new()
-        .layer(HandleErrorLayer::new(overloaded))
-        .layer(LoadShedLayer::new())
-        .layer(GlobalConcurrencyLimitLayer::new(REQUESTS_AT_ONCE_MAX));
-    let (operations, _) = operations().layer(limits).split_for_parts();
+    let at_once = |most| {
+        ServiceBuilder::new()
+            .layer(HandleErrorLayer::new(overloaded))
+            .layer(LoadShedLayer::new())
+            .layer(GlobalConcurrencyLimitLayer::new(most))
+    };
+    let (operations, _) = operations().layer(at_once(REQUESTS_AT_ONCE_MAX)).split_for_parts();
     let (observers, _) = observers().split_for_parts();
-    let mcp = mcp::route(&state, operations.clone());
+    let mcp = mcp::route(&state, operations.clone()).layer(at_once(MCP_REQUESTS_AT_ONCE_MAX));
     operations
         .merge(observers)
         .merge(docs::page())
