@@ -12,5 +12,7 @@ mod source;
 
 pub use error::ConfigError;
 pub use load::{DEFAULT_CONFIG, Flags, Sources, load};
-pub use options::{Config, DataOptions, Durability, LogOptions, McpOptions, ServerOptions, StoreKind, TlsFiles};
+pub use options::{
+    Config, DataOptions, Durability, LogOptions, McpOptions, ServerOptions, StoreKind, TlsFiles, WebhookOptions,
+};
 pub use policy_file::PolicyFileError;

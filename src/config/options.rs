@@ -38,6 +38,8 @@ pub struct Config {
     pub data: DataOptions,
     /// The engine's and the kernel's options.
     pub engine: EngineOptions,
+    /// Where webhooks may be.
+    pub webhooks: WebhookOptions,
     /// The certificate from files; self-signed where absent.
     pub tls: Option<TlsFiles>,
     /// What is logged.
@@ -60,6 +62,15 @@ pub struct ServerOptions {
 pub struct McpOptions {
     /// The names under which it answers, beside those of the loopback address and the one of `http_addr`; each may have a port.
     pub hosts: Vec<String>,
+}
+
+/// Where webhooks may be, beside public addresses over HTTPS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebhookOptions {
+    /// Also at addresses that are not public.
+    pub allow_private_addresses: bool,
+    /// Also over plain HTTP.
+    pub allow_http: bool,
 }
 
 /// Where and how the journal is kept.
@@ -120,6 +131,10 @@ pub(super) fn check(raw: &RawConfig, figment: &Figment) -> Result<Config, Config
         engine: EngineOptions {
             retention: checker.retention(&raw.retention)?,
             ..checker.engine(&raw.engine, checker.kernel(raw, default_policy)?)?
+        },
+        webhooks: WebhookOptions {
+            allow_private_addresses: raw.webhooks.allow_private_addresses,
+            allow_http: raw.webhooks.allow_http,
         },
         tls: checker.tls(&raw.tls)?,
         log: checker.log(&raw.log)?,

@@ -15,6 +15,7 @@ pub(super) struct RawConfig {
     pub(super) sessions: RawSessions,
     pub(super) agents: RawAgents,
     pub(super) alerts: RawAlerts,
+    pub(super) webhooks: RawWebhooks,
     pub(super) lease: RawLease,
     pub(super) maxima: RawMaxima,
     pub(super) tls: RawTls,
@@ -93,6 +94,13 @@ pub(super) struct RawAgents {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAlerts {
     pub(super) detectors: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWebhooks {
+    pub(super) allow_private_addresses: bool,
+    pub(super) allow_http: bool,
 }
 
 #[derive(Debug, Deserialize)]

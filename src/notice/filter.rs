@@ -21,6 +21,8 @@ pub struct UnknownKind(pub String);
 impl KindSet {
     /// Every kind.
     pub const ALL: KindSet = KindSet(u64::MAX);
+    /// No kind.
+    pub const NONE: KindSet = KindSet(0);
 
     /// The kinds that the words name: one each, or, of the form `payment.*`, all of a family. No words name every kind.
     ///

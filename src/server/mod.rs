@@ -15,4 +15,5 @@ pub mod store;
 pub mod streams;
 pub mod submit;
 pub mod tls;
+pub mod webhooks;
 pub mod welcome;

@@ -27,6 +27,7 @@ use super::{
     store::{self, OpenStoreError},
     streams::Streams,
     tls::{self, TlsError},
+    webhooks::{Allowed, WebhookThread, Webhooks},
 };
 use crate::{
     config::Config,
@@ -120,6 +121,7 @@ struct Gateway {
     quic: QuicServer,
     rest: RestThread,
     streams: Streams,
+    webhooks: WebhookThread,
 }
 
 impl Gateway {
@@ -157,8 +159,15 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(engine.clone()));
         let hosts: Vec<String> =
             std::iter::once(http_addr.to_string()).chain(config.mcp.hosts.iter().cloned()).collect();
-        let state = RestState::new(engine.clone(), identity, clock, metrics, readers, token_key);
+        let state =
+            RestState::new(engine.clone(), identity, Arc::clone(&clock), Arc::clone(&metrics), readers, token_key);
         let streams = state.streams();
+        let webhooks = Webhooks::new(Allowed {
+            private_addresses: config.webhooks.allow_private_addresses,
+            http: config.webhooks.allow_http,
+        });
+        let state = state.with_webhooks(webhooks.clone());
+        let webhooks = webhooks.start(&engine, Arc::clone(&clock), metrics.webhooks())?;
         let router = rest::router(state.with_mcp_hosts(&hosts));
         let rest = RestThread::start(http, router, config.server.drain)?;
         announce(&Welcome {
@@ -169,7 +178,7 @@ impl Gateway {
             is_durable,
             first_start,
         });
-        Ok(Gateway { engine, quic, rest, streams })
+        Ok(Gateway { engine, quic, rest, streams, webhooks })
     }
 
     /// The façades first, so that what they read is still answered; then everything is made durable.
@@ -177,6 +186,7 @@ impl Gateway {
         // Streams never end by themselves, and the façade would wait for them.
         self.streams.end();
         self.rest.stop();
+        self.webhooks.stop();
         self.quic.drain();
         self.engine.shut_down();
         self.quic.join();

@@ -10,7 +10,7 @@ use prometheus_client::{
     metrics::{
         counter::{ConstCounter, Counter},
         family::Family,
-        gauge::ConstGauge,
+        gauge::{ConstGauge, Gauge},
         histogram::Histogram,
     },
     registry::{Registry, Unit},
@@ -33,6 +33,43 @@ pub struct Metrics {
     registry: Registry,
     http_requests: Family<HttpLabels, Counter>,
     http_durations: Histogram,
+    webhooks: WebhookMetrics,
+}
+
+/// What is counted of webhooks; clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookMetrics {
+    /// Events that arrived.
+    pub deliveries: Counter,
+    /// Attempts that failed.
+    pub attempts_failed: Counter,
+    /// Deliveries that were given up.
+    pub dead_letters: Counter,
+    /// Times that history was cut which a webhook had not been told.
+    pub history_lost: Counter,
+    /// How long ago the oldest event happened that waits to be delivered.
+    pub lag_seconds: Gauge,
+    /// Agents of webhooks whose events wait.
+    pub behind: Gauge,
+}
+
+impl WebhookMetrics {
+    fn registered(registry: &mut Registry) -> WebhookMetrics {
+        let metrics = WebhookMetrics::default();
+        let WebhookMetrics { deliveries, attempts_failed, dead_letters, history_lost, lag_seconds, behind } = &metrics;
+        for (name, help, counter) in [
+            ("webhook_deliveries", "Events that webhooks took", deliveries),
+            ("webhook_attempts_failed", "Attempts to deliver to webhooks that failed", attempts_failed),
+            ("webhook_dead_letters", "Deliveries to webhooks that were given up", dead_letters),
+            ("webhook_history_lost", "Times that history was cut which a webhook had not been told", history_lost),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+        let help = "Since when the oldest event waits for a webhook";
+        registry.register_with_unit("webhook_lag", help, Unit::Seconds, lag_seconds.clone());
+        registry.register("webhook_agents_behind", "Agents whose events wait for a webhook", behind.clone());
+        metrics
+    }
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -56,8 +93,15 @@ impl Metrics {
             Unit::Seconds,
             http_durations.clone(),
         );
+        let webhooks = WebhookMetrics::registered(&mut registry);
         registry.register_collector(Box::new(EngineCollector(engine)));
-        Metrics { registry, http_requests, http_durations }
+        Metrics { registry, http_requests, http_durations, webhooks }
+    }
+
+    /// What is counted of webhooks.
+    #[must_use]
+    pub fn webhooks(&self) -> WebhookMetrics {
+        self.webhooks.clone()
     }
 
     /// Counts an HTTP request that was answered. The route is its pattern, so that there are few.

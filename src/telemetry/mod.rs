@@ -4,4 +4,4 @@ mod logging;
 mod metrics;
 
 pub use logging::{LogError, LogFormat, start_logging};
-pub use metrics::{CONTENT_TYPE, Metrics};
+pub use metrics::{CONTENT_TYPE, Metrics, WebhookMetrics};

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -27,6 +28,7 @@ use holdfast::{
         readers::Readers,
         rest::{RestState, router},
         streams::StreamOptions,
+        webhooks::{Allowed, WebhookThread, Webhooks},
     },
     telemetry::Metrics,
 };
@@ -55,10 +57,12 @@ pub(crate) struct Gateway {
     pub(crate) store: Arc<MemoryStore>,
     clock: Arc<StandingClock>,
     threads: Option<EngineThreads>,
+    webhooks: Option<WebhookThread>,
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        drop(self.webhooks.take());
         self.engine.shut_down();
         if let Some(threads) = self.threads.take() {
             threads.join();
@@ -109,6 +113,17 @@ impl Gateway {
 
     /// With other limits on streams of events.
     pub(crate) fn with_streams(streams: StreamOptions) -> Gateway {
+        Gateway::with(streams, Webhooks::new(Allowed::default()), false)
+    }
+
+    /// With webhooks that may be anywhere, and whose receivers have so long for an answer.
+    pub(crate) fn with_webhooks(attempt_wait_max: Duration) -> Gateway {
+        let allowed = Allowed { private_addresses: true, http: true };
+        Gateway::with(StreamOptions::default(), Webhooks::with_attempt_wait(allowed, attempt_wait_max), true)
+    }
+
+    /// Webhooks that deliver keep how far they are, at any moment.
+    fn with(streams: StreamOptions, webhooks: Webhooks, delivers: bool) -> Gateway {
         let mut options = EngineOptions::new(default_policy());
         options.shards = 4;
         let store = Arc::new(MemoryStore::new(NonZeroU16::new(4).unwrap()));
@@ -122,10 +137,12 @@ impl Gateway {
         let readers = Readers::follow(&engine, Vec::new()).unwrap();
         let clock_of_rest = Arc::clone(&clock) as Arc<dyn Clock>;
         let token_key = TokenKey::random().unwrap();
+        let webhook_metrics = metrics.webhooks();
         let state = RestState::new(engine.clone(), identity, clock_of_rest, metrics, readers, token_key);
-        let router = router(state.with_streams(streams));
+        let router = router(state.with_streams(streams).with_webhooks(webhooks.clone()));
+        let started = delivers.then(|| webhooks.start(&engine, Arc::clone(&clock) as _, webhook_metrics).unwrap());
         let operator = operator_key(&engine);
-        Gateway { router, engine, operator, store, clock, threads: Some(threads) }
+        Gateway { router, engine, operator, store, clock, threads: Some(threads), webhooks: started }
     }
 
     pub(crate) fn advance_seconds(&self, seconds: u64) {

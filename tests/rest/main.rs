@@ -19,5 +19,7 @@ mod openapi;
 mod operators;
 mod payment_requests;
 mod payments;
+mod receiver;
 mod spend;
+mod webhooks;
 mod whatif;

@@ -26,6 +26,8 @@ pub(crate) struct Site {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) quic_addr: String,
     pub(crate) http_addr: String,
+    /// Variables of the environment, beside those of every gateway under test.
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
 }
 
 /// A running process.
@@ -39,7 +41,7 @@ impl Site {
         // Ports that were free a moment ago; they must stay the same over restarts, as in life.
         let quic_addr = free_pair().to_string();
         let http_addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        Site { directory: tempfile::tempdir().unwrap(), quic_addr, http_addr }
+        Site { directory: tempfile::tempdir().unwrap(), quic_addr, http_addr, environment: Vec::new() }
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
@@ -60,7 +62,7 @@ impl Site {
     pub(crate) fn serve_command(&self) -> Command {
         let mut command = self.command();
         command.args(["serve", "--quic-addr", &self.quic_addr, "--http-addr", &self.http_addr, "--data-dir"]);
-        command.arg(self.data_dir());
+        command.arg(self.data_dir()).envs(self.environment.iter().copied());
         command
     }
 

@@ -10,3 +10,7 @@ mod life;
 mod mcp;
 mod parity;
 mod payer;
+#[expect(dead_code, reason = "shared with the tests of the façade, which use more of it")]
+#[path = "../rest/receiver.rs"]
+mod receiver;
+mod webhooks;

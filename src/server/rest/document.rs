@@ -24,7 +24,7 @@ const DESCRIPTION: &str = "An authorization gateway for machine payments. Before
     the others. Amounts are whole currency units with at most 6 digits after the point. A denial is an answer; a refusal is an error \
     with a stable code, and nothing was changed. Members that are not described are ignored.";
 
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("payments", "Asking for payments and reporting them, for x402 and for MPP."),
     ("holds", "What an approved payment reserves, until it is captured, voided or expired."),
     ("approvals", "Payments that wait until people have approved them."),
@@ -38,6 +38,7 @@ const TAGS: [(&str, &str); 14] = [
     ("spend", "What was paid for what, in sums and one by one."),
     ("audit", "What happened, and who did it."),
     ("events", "What happens, as it happens."),
+    ("webhooks", "Those who are told over HTTP what happens."),
     ("gateway", "The gateway itself."),
 ];
 

@@ -36,6 +36,7 @@ mod state;
 mod status;
 mod transactions;
 mod wallets;
+mod webhooks;
 
 pub use router::{BODY_BYTES_MAX, REQUEST_WAIT_MAX, REQUESTS_AT_ONCE_MAX, openapi_document, router};
 pub use serve::{CONNECTIONS_MAX, HEADER_WAIT_MAX, WRITE_WAIT_MAX, serve};

@@ -23,7 +23,7 @@ use crate::{
 use super::{
     RestState, agents, alerts, answer::Rejection, approvals, assignments, audit, backtest, budgets, counterparties,
     docs, document, events, health, holds, keys, mcp, own, payment_requests, payments, policies, shadows, simulate,
-    spend, status, transactions, wallets,
+    spend, status, transactions, wallets, webhooks,
 };
 
 /// The most bytes of a body.
@@ -89,6 +89,7 @@ fn operations() -> OpenApiRouter<RestState> {
         .merge(backtest::routes())
         .merge(audit::routes())
         .merge(events::routes())
+        .merge(webhooks::routes())
         .merge(status::routes())
         .merge(spend::routes())
         .merge(transactions::routes())

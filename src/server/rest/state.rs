@@ -13,12 +13,13 @@ use crate::{
         readers::Readers,
         streams::{StreamOptions, Streams},
         submit::{self, AskError},
+        webhooks::{Allowed, Webhooks},
     },
     telemetry::Metrics,
     wire::{ErrorCode, json::Refusal},
 };
 
-use super::{answer::Rejection, audit};
+use super::{answer::Rejection, audit, webhooks};
 
 /// So many pages of the audit are searched for at one time; others wait.
 const AUDITS_AT_ONCE_MAX: usize = 4;
@@ -54,6 +55,10 @@ pub struct RestState {
     pub(super) exports: Arc<Semaphore>,
     /// The streams of events that are open.
     pub(super) streams: Streams,
+    /// Those who are told of events over HTTP.
+    pub(super) webhooks: Webhooks,
+    /// Webhooks that may be tried at one time.
+    pub(super) webhook_tests: Arc<Semaphore>,
 }
 
 impl RestState {
@@ -84,6 +89,8 @@ impl RestState {
             audits: Arc::new(Semaphore::new(AUDITS_AT_ONCE_MAX)),
             exports: Arc::new(Semaphore::new(audit::EXPORTS_AT_ONCE_MAX)),
             streams: Streams::new(StreamOptions::default()),
+            webhooks: Webhooks::new(Allowed::default()),
+            webhook_tests: Arc::new(Semaphore::new(webhooks::TESTS_AT_ONCE_MAX)),
         }
     }
 
@@ -97,6 +104,12 @@ impl RestState {
     #[must_use]
     pub fn with_streams(self, options: StreamOptions) -> RestState {
         RestState { streams: Streams::new(options), ..self }
+    }
+
+    /// The same, with these webhooks. Without them they are kept, and nothing is delivered.
+    #[must_use]
+    pub fn with_webhooks(self, webhooks: Webhooks) -> RestState {
+        RestState { webhooks, ..self }
     }
 
     /// The streams of events: who stops the façade ends them first.

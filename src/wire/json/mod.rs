@@ -32,6 +32,7 @@ mod transaction;
 mod tried;
 mod wallet;
 mod watching;
+mod webhook;
 
 pub use agent::{AgentBody, AgentPage, AgentRequest, AgentUpdateRequest, NewAgent, UpdateAgentBody, agent_status_word};
 pub use alert::{
@@ -84,3 +85,7 @@ pub use transaction::{TRANSACTIONS_PAGE_DEFAULT, TransactionsBody};
 pub use tried::TriedPolicy;
 pub use wallet::{WalletBody, WalletPatch, WalletRequest};
 pub use watching::{AlertConfig, FreezeBody, FreezeConfig, FreezeRequest};
+pub use webhook::{
+    DeadLettersBody, IssuedWebhook, RedeliverBody, RedeliverRequest, WebhookBody, WebhookPatch, WebhookRemovedBody,
+    WebhookRequest, WebhookTestBody, WebhooksBody, redelivered,
+};

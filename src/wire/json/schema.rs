@@ -16,7 +16,7 @@ use crate::{
     kernel::anomaly::{Group, Threshold, Unit},
     kernel::{
         AgentId, AlertId, Amount, ApprovalRequestId, AuthorizationId, BudgetRequestId, CounterpartyId, KeyId, PolicyId,
-        Timestamp,
+        Timestamp, WebhookId,
     },
     wire::ErrorCode,
 };
@@ -61,6 +61,7 @@ described! {
     AlertConfig, "AlertConfig", thresholds(Group::Alert, "What is worth an alert.");
     CounterpartyId, "CounterpartyId", id("A counterparty's id.", "cp_", 32);
     PolicyId, "PolicyId", id("A policy's id.", "pol_", 32);
+    WebhookId, "WebhookId", id("A webhook's id.", "whk_", 32);
     KeyId, "KeyId", id("A key's id, which says nothing about its secret.", "key_", 16);
     MeasureBody, "Measure", measure();
     ErrorCode, "ErrorCode", error_code();
