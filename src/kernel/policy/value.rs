@@ -131,7 +131,7 @@ impl<'a> Value<'a> {
     pub(super) fn recipients(&self) -> Result<NameSet, PolicyError> {
         self.names(|entry| {
             if entry.contains('*') {
-                return Err("a whole address; wildcards are not supported in this release".to_owned());
+                return Err("a whole address; only services can be named by a wildcard".to_owned());
             }
             Name::recipient(entry).map_err(|error| not_a_name("a recipient's address", error))
         })

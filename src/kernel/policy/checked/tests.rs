@@ -248,7 +248,7 @@ fn lists_that_are_not_understood_are_refused() {
         ("BLOCKED_COUNTERPARTIES", r#"["a"#, "expected a list"),
         ("BLOCKED_COUNTERPARTIES", r#"{"a":1}"#, "expected a list"),
         ("BLOCKED_COUNTERPARTIES", r#"["a b"]"#, "`rules[0].value[0]`: found `a b`"),
-        ("BLOCKED_COUNTERPARTIES", "*", "wildcards are not supported"),
+        ("BLOCKED_COUNTERPARTIES", "*", "only services can be named by a wildcard"),
         ("X402_BLOCKED_SERVICES", "*", "or `*.example.com` for all domains under `example.com`"),
         ("X402_BLOCKED_SERVICES", "api.*.com", "or `*.example.com` for all domains under `example.com`"),
         ("X402_BLOCKED_SERVICES", "*.*.com", "or `*.example.com` for all domains under `example.com`"),
