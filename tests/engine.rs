@@ -22,6 +22,7 @@ use holdfast::{
         outcome::{ShardView, View},
         policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource, RuleSource},
         request::{Authorize, Capture, Freeze, Intent, Query, UpdateAgent},
+        sanctions::SanctionsList,
         state::counterparties::Entry,
     },
     testing::{Fault, FaultKind, HandDriven, VirtualClock},
@@ -423,6 +424,61 @@ fn a_change_of_the_directory_that_a_crash_interrupted_reaches_every_shard() {
     let gateway = gateway.restart(&options, None).unwrap();
     let after: usize = (0..5).map(|shard| events(gateway.disk(), ShardId(shard)).len()).sum();
     assert_eq!(after - before, 5, "the next start has nothing to repair");
+}
+
+#[test]
+fn a_list_of_sanctions_that_a_crash_interrupted_is_in_force_everywhere_or_nowhere() {
+    fn list_of(gateway: &mut HandDriven, shard: ShardId) -> Option<(Box<str>, u32)> {
+        match gateway.ask_durably(shard, &Request::Read(Query::Sanctions)) {
+            Ok(Outcome::View(View::Sanctions(view))) => view.map(|view| (view.summary.source.clone(), view.revision)),
+            other => panic!("{other:?}"),
+        }
+    }
+    fn stage(gateway: &mut HandDriven, shard: ShardId, list: &SanctionsList) {
+        for part in list.parts(list.summary("", "").digest) {
+            assert!(gateway.ask_durably(shard, &Request::StageSanctions(Box::new(part))).is_ok());
+        }
+    }
+    fn switch(list: &SanctionsList, source: &str, revision: Option<u32>) -> Request<'static> {
+        Request::SwitchSanctions(Some(Box::new(list.summary(source, "me"))), revision)
+    }
+    let mut options = options();
+    (options.shards, options.workers) = (4, 2);
+    let mut gateway = HandDriven::new(&options, NOW);
+    let home = gateway.engine().home();
+    let first = SanctionsList::new(&["0xbad", "0xworse"], &["KP"]).unwrap();
+    // Of all shards, the home and one other have it when the process dies.
+    for shard in (0..4).map(ShardId) {
+        stage(&mut gateway, shard, &first);
+    }
+    assert!(gateway.ask_durably(home, &switch(&first, "first", None)).is_ok());
+    assert!(gateway.ask_durably(ShardId(2), &switch(&first, "first", Some(1))).is_ok());
+    assert_eq!(list_of(&mut gateway, ShardId(1)), None);
+    let mut gateway = gateway.restart(&options, None).unwrap();
+    for shard in (0..4).map(ShardId) {
+        assert_eq!(list_of(&mut gateway, shard), Some(("first".into(), 1)), "{shard:?}");
+    }
+    // The next one comes everywhere and is switched nowhere.
+    let second = SanctionsList::new(&["0xother"], &[]).unwrap();
+    for shard in (0..4).map(ShardId) {
+        stage(&mut gateway, shard, &second);
+    }
+    let mut gateway = gateway.restart(&options, None).unwrap();
+    for shard in (0..4).map(ShardId) {
+        assert_eq!(list_of(&mut gateway, shard), Some(("first".into(), 1)), "{shard:?}");
+    }
+    let late = gateway.ask_durably(home, &switch(&second, "second", None));
+    assert!(matches!(late, Err(EngineError::Failure(Failure::Invalid { field: "list", .. }))), "{late:?}");
+    // That none is in force any more is made good, too.
+    assert!(gateway.ask_durably(home, &Request::SwitchSanctions(None, None)).is_ok());
+    let mut gateway = gateway.restart(&options, None).unwrap();
+    for shard in (0..4).map(ShardId) {
+        assert_eq!(list_of(&mut gateway, shard), None, "{shard:?}");
+    }
+    let before: usize = (0..4).map(|shard| events(gateway.disk(), ShardId(shard)).len()).sum();
+    let gateway = gateway.restart(&options, None).unwrap();
+    let after: usize = (0..4).map(|shard| events(gateway.disk(), ShardId(shard)).len()).sum();
+    assert_eq!(after - before, 4, "the next start has nothing to repair");
 }
 
 /// What was durable at a start, with a snapshot or at a clean end is missed by the next start if it is lost.

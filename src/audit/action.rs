@@ -90,11 +90,12 @@ pub enum Resource {
     Gateway,
     AuditLog,
     Counterparty,
+    Sanctions,
 }
 
 impl Resource {
     /// All of them.
-    pub const ALL: [Resource; 16] = [
+    pub const ALL: [Resource; 17] = [
         Resource::Agent,
         Resource::Wallet,
         Resource::Key,
@@ -111,6 +112,7 @@ impl Resource {
         Resource::Gateway,
         Resource::AuditLog,
         Resource::Counterparty,
+        Resource::Sanctions,
     ];
 
     /// How it is written.
@@ -133,6 +135,7 @@ impl Resource {
             Resource::Gateway => "gateway",
             Resource::AuditLog => "audit_log",
             Resource::Counterparty => "counterparty",
+            Resource::Sanctions => "sanctions",
         }
     }
 

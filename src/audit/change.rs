@@ -245,8 +245,19 @@ impl Change {
                 let change = Change::new(Action::Delete, Resource::Counterparty, id.to_string());
                 Some(change.noting(&Revision { revision: *revision }))
             }
+            Event::SanctionsSwitched(..) if fact.position.shard != ShardId(0) => None,
+            Event::SanctionsSwitched(summary, revision) => {
+                let action = if summary.is_some() { made_or_changed(former) } else { Action::Delete };
+                let change = Change::new(action, Resource::Sanctions, "list".to_owned());
+                let change = change.noting(&Revision { revision: *revision });
+                Some(match summary {
+                    Some(summary) => change.with_text(snapshot::sanctions(summary)),
+                    None => change,
+                })
+            }
             // The payment that facts came with is an entry; what a shadow would have said, and what is only counted, is no change.
             Event::FactsTold(..)
+            | Event::SanctionsStaged(_)
             | Event::ShadowDiffered(_)
             | Event::TrustSeen(..)
             | Event::HoldsVoided(..)

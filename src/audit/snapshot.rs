@@ -13,6 +13,7 @@ use crate::{
         counterparty::Counterparty,
         policy::PolicySource,
         request::{AgentStatus, KeySource, WalletSource},
+        sanctions::SanctionsSummary,
         webhook::WebhookSource,
     },
     wire::json::{CounterpartyBody, KeyBody, Money, PolicyBody, agent_status_word, print},
@@ -157,6 +158,26 @@ pub(super) fn counterparty(counterparty: &Counterparty) -> String {
     without_revision(&print(&CounterpartyBody::of(counterparty, 0)))
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SanctionsSnapshot<'a> {
+    digest: String,
+    addresses: u32,
+    countries: u32,
+    source: &'a str,
+    loaded_by: &'a str,
+}
+
+pub(super) fn sanctions(summary: &SanctionsSummary) -> String {
+    print(&SanctionsSnapshot {
+        digest: blake3::Hash::from(summary.digest).to_hex().to_string(),
+        addresses: summary.addresses,
+        countries: summary.countries,
+        source: &summary.source,
+        loaded_by: &summary.loaded_by,
+    })
+}
+
 /// The state before does not know the revision; the metadata tells it.
 fn without_revision(text: &str) -> String {
     let mut all = members(text).unwrap_or_default();
@@ -175,6 +196,7 @@ pub(super) fn former(former: &Former) -> String {
         Former::Options(source) => options(source),
         Former::Webhook(source) => webhook(source),
         Former::Counterparty(source) => counterparty(source),
+        Former::Sanctions(summary) => sanctions(summary),
         Former::Alert(_, status) => print(&Status { status: alert_status(*status) }),
     }
 }

@@ -113,6 +113,8 @@ impl Trial {
             | Event::PolicyRemoved(..)
             | Event::CounterpartyPut(..)
             | Event::CounterpartyRemoved(..)
+            | Event::SanctionsStaged(_)
+            | Event::SanctionsSwitched(..)
             | Event::OptionsSet(_)
             | Event::AlertChanged(..)
             | Event::AgentUnfrozen(_)

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    CliError, agent, audit, authorize, capture, completions, exit, journal, key, mcp, output::Output, policy, serve,
-    status, void,
+    CliError, agent, audit, authorize, capture, completions, exit, journal, key, mcp, output::Output, policy,
+    sanctions, serve, status, void,
 };
 
 /// An authorization gateway for machine payments
@@ -33,6 +33,9 @@ enum Command {
     /// Apply, list, show, remove and check policies
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Load, show and remove the list of sanctions
+    #[command(subcommand)]
+    Sanctions(sanctions::SanctionsCommand),
     /// Ask for a hold: may this payment happen?
     Authorize(authorize::AuthorizeArgs),
     /// Report what was paid against a hold
@@ -70,6 +73,7 @@ pub fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Agent(command) => agent::run(command, output),
         Command::Key(command) => key::run(command, output),
         Command::Policy(command) => policy::run(command, output),
+        Command::Sanctions(command) => sanctions::run(command, output),
         Command::Authorize(arguments) => authorize::run(&arguments, output),
         Command::Capture(arguments) => capture::run(&arguments, output),
         Command::Void(arguments) => void::run(&arguments, output),

@@ -19,6 +19,7 @@ mod output;
 mod policy;
 mod quic;
 mod rest;
+mod sanctions;
 mod serve;
 mod status;
 mod void;

@@ -63,6 +63,10 @@ impl Gateway {
         self.ask("POST", path, Some(body))
     }
 
+    pub(super) fn put(&self, path: &str, body: &serde_json::Value) -> Result<Json, CliError> {
+        self.ask("PUT", path, Some(body))
+    }
+
     pub(super) fn patch(&self, path: &str, body: &serde_json::Value) -> Result<Json, CliError> {
         self.ask("PATCH", path, Some(body))
     }

@@ -134,7 +134,9 @@ impl From<StartError> for CliError {
                 ADDRESS_IN_USE
             }
             StartError::Recovery(OpenError::Rebuild(_) | OpenError::Panicked { .. }) => JOURNAL_BROKEN,
-            StartError::Tls(TlsError::Unreadable { .. }) | StartError::FirstStart(FirstStartError::Secret(_)) => USAGE,
+            StartError::Tls(TlsError::Unreadable { .. })
+            | StartError::FirstStart(FirstStartError::Secret(_))
+            | StartError::Sanctions { .. } => USAGE,
             StartError::DataDir { .. }
             | StartError::TokenKey { .. }
             | StartError::Address { .. }

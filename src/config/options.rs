@@ -42,6 +42,8 @@ pub struct Config {
     pub webhooks: WebhookOptions,
     /// The certificate from files; self-signed where absent.
     pub tls: Option<TlsFiles>,
+    /// The list of sanctions that is loaded at a start; none where absent.
+    pub sanctions_file: Option<PathBuf>,
     /// What is logged.
     pub log: LogOptions,
 }
@@ -137,6 +139,7 @@ pub(super) fn check(raw: &RawConfig, figment: &Figment) -> Result<Config, Config
             allow_http: raw.webhooks.allow_http,
         },
         tls: checker.tls(&raw.tls)?,
+        sanctions_file: (!raw.sanctions.file.is_empty()).then(|| PathBuf::from(&raw.sanctions.file)),
         log: checker.log(&raw.log)?,
     })
 }

@@ -15,6 +15,7 @@ pub(super) struct RawConfig {
     pub(super) sessions: RawSessions,
     pub(super) agents: RawAgents,
     pub(super) alerts: RawAlerts,
+    pub(super) sanctions: RawSanctions,
     pub(super) webhooks: RawWebhooks,
     pub(super) lease: RawLease,
     pub(super) maxima: RawMaxima,
@@ -88,6 +89,12 @@ pub(super) struct RawSessions {
 pub(super) struct RawAgents {
     pub(super) require_wallet: bool,
     pub(super) default_policy_file: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSanctions {
+    pub(super) file: String,
 }
 
 #[derive(Debug, Deserialize)]

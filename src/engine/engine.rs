@@ -32,7 +32,9 @@ use crate::{
     journal::{Sequence, Store},
     kernel::{
         Actor, AgentId, CounterpartyId, Failure, Outcome, PolicyId, Request, ShardId, State,
-        counterparty::Counterparty, policy::PolicySource,
+        counterparty::Counterparty,
+        policy::PolicySource,
+        sanctions::{SanctionsList, SanctionsSummary},
     },
 };
 
@@ -204,6 +206,31 @@ impl Engine {
     /// As for [`put_policy`](Self::put_policy).
     pub fn remove_counterparty(&self, id: CounterpartyId, actor: Option<&Actor>) -> Answer {
         self.change_catalogue(actor, |revision| Request::RemoveCounterparty(id, revision))
+    }
+
+    /// Puts a list of sanctions in force in every shard, all of it at once: first it is brought to each in parts, then it is switched over,
+    /// as [`put_policy`](Self::put_policy) writes a policy. Until then, and after a crash before, the list before is in force.
+    ///
+    /// # Errors
+    /// As for [`put_policy`](Self::put_policy); [`Failure::Invalid`] where another list comes in between.
+    pub fn put_sanctions(&self, list: &SanctionsList, summary: &SanctionsSummary, actor: Option<&Actor>) -> Answer {
+        for part in list.parts(summary.digest) {
+            let stage = Request::StageSanctions(Box::new(part));
+            let asked: Vec<_> =
+                (0..self.shard_count()).map(|shard| (ShardId(shard), self.ask(ShardId(shard), &stage))).collect();
+            for (shard, asked) in asked {
+                self.insist(shard, asked, &stage)?;
+            }
+        }
+        self.change_catalogue(actor, |revision| Request::SwitchSanctions(Some(Box::new(summary.clone())), revision))
+    }
+
+    /// Takes the list of sanctions out of force in every shard: payments are checked against none.
+    ///
+    /// # Errors
+    /// As for [`put_policy`](Self::put_policy); [`Failure::NoSanctions`] where none is in force.
+    pub fn remove_sanctions(&self, actor: Option<&Actor>) -> Answer {
+        self.change_catalogue(actor, |revision| Request::SwitchSanctions(None, revision))
     }
 
     /// Refuses new requests, makes everything durable, and lets every shard go, so that the next start need not assume a crash.

@@ -66,6 +66,8 @@ pub(super) fn is_observed(event: &Event) -> bool {
         | Event::ShadowRemoved(..)
         | Event::CounterpartyPut(..)
         | Event::CounterpartyRemoved(..)
+        | Event::SanctionsStaged(_)
+        | Event::SanctionsSwitched(..)
         | Event::ShadowDiffered(_)
         | Event::FactsTold(..)
         | Event::By(..)

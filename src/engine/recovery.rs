@@ -22,7 +22,12 @@ use crate::{
     kernel::{
         self, Event, Former, PolicyId, ShardId, State, Timestamp,
         policy::{PolicyError, check},
-        state::{catalogue::Entry, counterparties, shadow},
+        state::{
+            catalogue::Entry,
+            counterparties,
+            sanctions::{InForce, Sanctions},
+            shadow,
+        },
     },
 };
 
@@ -163,7 +168,22 @@ fn missed_by(state: &State, home: &State) -> Vec<Event> {
         |entry: &counterparties::Entry| Event::CounterpartyPut(Box::new(entry.counterparty.clone()), entry.revision);
     let is_newer = |entry: &&counterparties::Entry| described.revision_of(entry.counterparty.id) < entry.revision;
     let payees = home.counterparties().entries().filter(is_newer);
-    policies.map(policy).chain(in_shadow.map(shadow)).chain(gone.map(removal)).chain(payees.map(payee)).collect()
+    let payees = gone.map(removal).chain(payees.map(payee));
+    let sanctions = missed_sanctions(state.sanctions(), home.sanctions());
+    policies.map(policy).chain(in_shadow.map(shadow)).chain(payees).chain(sanctions).collect()
+}
+
+/// The list of sanctions anew, where the home has another.
+fn missed_sanctions(own: &Sanctions, home: &Sanctions) -> Vec<Event> {
+    if own.revision() >= home.revision() {
+        return Vec::new();
+    }
+    let list = home.in_force();
+    let parts = list.map(InForce::parts).unwrap_or_default().into_iter();
+    let mut events: Vec<Event> = parts.map(|part| Event::SanctionsStaged(Box::new(part))).collect();
+    let summary = list.map(|list| Box::new(list.summary.clone()));
+    events.push(Event::SanctionsSwitched(summary, home.revision()));
+    events
 }
 
 /// Makes the first events of a process happen to one shard.

@@ -105,6 +105,8 @@ pub(super) fn write(event: &Event, context: &mut Context, bytes: &mut Vec<u8>) {
         | Event::ShadowRemoved(..)
         | Event::CounterpartyPut(..)
         | Event::CounterpartyRemoved(..)
+        | Event::SanctionsStaged(_)
+        | Event::SanctionsSwitched(..)
         | Event::ShadowDiffered(_)
         | Event::FactsTold(..)
         | Event::By(..)

@@ -16,6 +16,7 @@ use super::{
     policy::PolicySource,
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
+    sanctions::{SanctionsPart, SanctionsSummary},
     webhook::WebhookChange,
 };
 
@@ -141,6 +142,10 @@ pub enum Event {
     CounterpartyPut(Box<Counterparty>, u32),
     /// A payee is described no more, as of this revision of the catalogue.
     CounterpartyRemoved(CounterpartyId, u32),
+    /// A part of the next list of sanctions has come.
+    SanctionsStaged(Box<SanctionsPart>),
+    /// The list of sanctions whose parts have come is in force, or none is any more, as of this revision of the catalogue.
+    SanctionsSwitched(Option<Box<SanctionsSummary>>, u32),
 }
 
 /// A hold was placed that waits for people.

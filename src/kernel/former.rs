@@ -9,6 +9,7 @@ use super::{
     id::{AgentIndex, CounterpartyId, PolicyId},
     policy::PolicySource,
     request::{AgentStatus, KeySource, Request, WalletSource},
+    sanctions::SanctionsSummary,
     state::State,
     webhook::{WebhookChange, WebhookSource},
 };
@@ -36,6 +37,8 @@ pub enum Former {
     Shadow(Box<PolicySource>),
     /// A payee of the directory.
     Counterparty(Box<Counterparty>),
+    /// The list of sanctions.
+    Sanctions(Box<SanctionsSummary>),
 }
 
 impl State {
@@ -57,6 +60,9 @@ impl State {
             Request::RemoveShadow(id, _) => self.former_shadow(*id),
             Request::PutCounterparty(counterparty, _) => self.former_counterparty(counterparty.id),
             Request::RemoveCounterparty(id, _) => self.former_counterparty(*id),
+            Request::SwitchSanctions(..) => {
+                self.sanctions.in_force().map(|list| Former::Sanctions(Box::new(list.summary.clone())))
+            }
             Request::SetOptions(_) => Some(Former::Options(Box::new(self.options.clone()))),
             Request::Webhook(change) => {
                 let id = match &**change {
@@ -81,6 +87,7 @@ impl State {
             | Request::CloseSession(..)
             | Request::CreateAgent(_)
             | Request::IssueKey(_)
+            | Request::StageSanctions(_)
             | Request::NoteExport(_)
             | Request::Read(_)
             | Request::RequestBudget(..)

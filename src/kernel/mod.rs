@@ -21,6 +21,7 @@ pub mod policy;
 pub mod protocol;
 pub mod reason;
 pub mod request;
+pub mod sanctions;
 pub mod state;
 pub mod time;
 mod violation;

@@ -10,6 +10,7 @@ use super::{
     policy::{PolicyError, PolicySource, RuleKind},
     reason::Reasons,
     request::{AgentStatus, KeySource, WalletSource},
+    sanctions::SanctionsSummary,
     state::{counterparties, shadow::Shadow},
     webhook::Webhook,
 };
@@ -163,6 +164,8 @@ pub enum Measure {
 pub enum ViolationKind {
     /// The agent is PAUSED, SUSPENDED or REVOKED.
     AgentNotActive(AgentStatusCode),
+    /// Somebody who gets a part of the payment is on the list of sanctions, or in a country that is.
+    Sanctioned,
     /// The directory says that somebody who gets a part of the payment gets nothing.
     CounterpartyBlocked,
     /// The agent has no wallet, or not the one that was named.
@@ -288,6 +291,9 @@ pub enum Failure {
     /// No such payee in the directory.
     #[error("no counterparty has this id")]
     UnknownCounterparty,
+    /// There is no list of sanctions to take out of force.
+    #[error("no list of sanctions is in force")]
+    NoSanctions,
     /// No such policy.
     #[error("no policy has this id")]
     UnknownPolicy,
@@ -487,6 +493,8 @@ pub enum View {
     Policies(Vec<(PolicySource, u32)>),
     /// Payees of the directory, in the order of their ids, each with the revision that wrote it.
     Counterparties(Vec<counterparties::Entry>),
+    /// The list of sanctions in force, without its entries.
+    Sanctions(Option<Box<SanctionsView>>),
     /// One alert.
     Alert(Box<AlertView>),
     /// Alerts, the latest first.
@@ -772,4 +780,15 @@ pub struct ShardView {
     pub incarnation: u32,
     /// BLAKE3 of the whole state in its canonical form.
     pub digest: Option<[u8; 32]>,
+}
+
+/// The list of sanctions in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SanctionsView {
+    /// What is known of it.
+    pub summary: SanctionsSummary,
+    /// The change of the catalogue that put it in force.
+    pub revision: u32,
+    /// Since when it is in force.
+    pub since: Timestamp,
 }

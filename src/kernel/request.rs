@@ -13,6 +13,7 @@ use super::{
     options::Options,
     outcome::{ApprovalStatus, BudgetStatus},
     policy::PolicySource,
+    sanctions::{SanctionsPart, SanctionsSummary},
     webhook::WebhookChange,
 };
 
@@ -61,6 +62,10 @@ pub enum Request<'a> {
     PutCounterparty(Box<Counterparty>, Option<u32>),
     /// Forget a payee, with the revision as for [`Request::PutPolicy`].
     RemoveCounterparty(CounterpartyId, Option<u32>),
+    /// Take a part of the next list of sanctions.
+    StageSanctions(Box<SanctionsPart>),
+    /// Put the list of sanctions whose parts have come in force, or none, with the revision as for [`Request::PutPolicy`].
+    SwitchSanctions(Option<Box<SanctionsSummary>>, Option<u32>),
     /// Change the options that decisions depend on.
     SetOptions(Box<Options>),
     /// Look at something; changes nothing.
@@ -440,6 +445,8 @@ pub enum Query<'a> {
         /// The most to show; at most 1000.
         count: u32,
     },
+    /// The list of sanctions in force, without its entries.
+    Sanctions,
     /// The webhooks.
     Webhooks,
     /// One alert of the shard.

@@ -12,6 +12,7 @@ impl ViolationKind {
     pub fn code(self) -> &'static str {
         match self {
             ViolationKind::AgentNotActive(_) => "AGENT_NOT_ACTIVE",
+            ViolationKind::Sanctioned => "SANCTIONED",
             ViolationKind::CounterpartyBlocked => "BLOCKED_COUNTERPARTY",
             ViolationKind::NoWallet => "NO_WALLET",
             ViolationKind::WalletFrozen => "WALLET_FROZEN",
@@ -41,6 +42,7 @@ impl Violation {
             ViolationKind::AgentNotActive(AgentStatusCode::Paused) => "The agent is paused",
             ViolationKind::AgentNotActive(AgentStatusCode::Suspended) => "The agent is suspended",
             ViolationKind::AgentNotActive(AgentStatusCode::Revoked) => "The agent is revoked",
+            ViolationKind::Sanctioned => "The recipient or its country is on the list of sanctions",
             ViolationKind::CounterpartyBlocked => "The recipient is blocked in the directory of counterparties",
             ViolationKind::NoWallet => "The agent has no such wallet",
             ViolationKind::WalletFrozen => "The wallet is frozen",

@@ -228,6 +228,18 @@ pub(super) struct Counterparty<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct Sanctions<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) addresses: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) countries: Option<u32>,
+    pub(super) policy_revision: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Policy<'a> {
     pub(super) policy_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]

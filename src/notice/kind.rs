@@ -104,6 +104,10 @@ kinds! {
     CounterpartyUpdated = "counterparty.updated";
     /// A payee is described no more.
     CounterpartyRemoved = "counterparty.removed";
+    /// Another list of sanctions is in force.
+    SanctionsUpdated = "sanctions.updated";
+    /// No list of sanctions is in force any more.
+    SanctionsRemoved = "sanctions.removed";
     /// A credential is known.
     KeyIssued = "api_key.issued";
     /// A credential is worthless.

@@ -24,6 +24,7 @@ use crate::{
         policy::{PolicyScope, PolicySource},
         reason::Reasons,
         request::{AgentStatus, KeySource, Principal, WalletSource},
+        sanctions::SanctionsList,
         webhook::WebhookChange,
     },
 };
@@ -40,7 +41,7 @@ const KEY: KeyId = KeyId(0xa1b2);
 const NOON: Timestamp = Timestamp::from_micros(1_795_176_000_000_000);
 
 /// The events that nothing is told of.
-const NOT_TOLD: [&str; 14] = [
+const NOT_TOLD: [&str; 15] = [
     "Before",
     "BudgetSpent",
     "By",
@@ -50,6 +51,7 @@ const NOT_TOLD: [&str; 14] = [
     "HoldsVoided",
     "NameMet",
     "OptionsSet",
+    "SanctionsStaged",
     "SessionForgotten",
     "ShadowDiffered",
     "TrustSeen",
@@ -77,7 +79,8 @@ names! {
     BudgetRejected, BudgetSpent, BudgetExhausted, BudgetExpired, Settled, Alerted, AlertChanged,
     AgentFrozen, AgentUnfrozen, HoldsVoided, WatchingChanged, TrustSeen, ShadowPut, ShadowRemoved,
     ShadowDiffered, FactsTold, AuditExported, ApprovalAsked, ApprovalGiven, ApprovalRejected,
-    ApprovalExpired, CounterpartyPut, CounterpartyRemoved
+    ApprovalExpired, CounterpartyPut, CounterpartyRemoved,
+    SanctionsStaged, SanctionsSwitched
 }
 
 fn micros(micros: u64) -> Amount {
@@ -158,6 +161,10 @@ fn counterparty() -> Counterparty {
     let mut entry = Counterparty::new(PAYEE, &texts).unwrap();
     entry.standing = Some(Standing::Trusted);
     entry
+}
+
+fn sanctions() -> SanctionsList {
+    SanctionsList::new(&["0xbad"], &["KP"]).unwrap()
 }
 
 fn actor() -> Box<Actor> {
@@ -334,6 +341,9 @@ fn examples() -> Vec<Event> {
         Event::ShadowRemoved(POLICY, 6),
         Event::CounterpartyPut(Box::new(counterparty()), 7),
         Event::CounterpartyRemoved(PAYEE, 8),
+        Event::SanctionsStaged(Box::new(sanctions().parts([0; 32]).remove(0))),
+        Event::SanctionsSwitched(Some(Box::new(sanctions().summary("sdn.csv", "first"))), 9),
+        Event::SanctionsSwitched(None, 10),
         Event::ShadowDiffered(Box::new(ShadowDiffered {
             policy: POLICY,
             agent: INDEX,
@@ -397,7 +407,7 @@ fn a_notice_has_its_envelope_and_names_its_agent() {
 
 #[test]
 fn what_every_shard_follows_is_told_of_one() {
-    let home = ["policy.", "counterparty.", "gateway.", "audit."];
+    let home = ["policy.", "counterparty.", "sanctions.", "gateway.", "audit."];
     for (_, notice) in told(ShardId(1), &NoticeFilter::ALL) {
         let word = notice.map_or("", |notice| notice.kind.word());
         assert!(!home.iter().any(|family| word.starts_with(family)), "{word}");

@@ -6,7 +6,7 @@ use super::{
     NoticeFilter, NoticeKind,
     data::{
         Agent, Alert, Asked, Budget, Counterparty, Decided, Denied, Export, Held, HoldChanged, Key, Moved, Nothing,
-        Policy, Recorded, Session, Start, Wallet,
+        Policy, Recorded, Sanctions, Session, Start, Wallet,
     },
 };
 use crate::{
@@ -216,6 +216,18 @@ impl Notice {
                 trust_level: None,
                 policy_revision: *revision,
             }),
+            Event::SanctionsSwitched(Some(summary), revision) => table.of_home(Kind::SanctionsUpdated, || Sanctions {
+                source: Some(&summary.source),
+                addresses: Some(summary.addresses),
+                countries: Some(summary.countries),
+                policy_revision: *revision,
+            }),
+            Event::SanctionsSwitched(None, revision) => table.of_home(Kind::SanctionsRemoved, || Sanctions {
+                source: None,
+                addresses: None,
+                countries: None,
+                policy_revision: *revision,
+            }),
             Event::Started { incarnation } => {
                 table.of_home(Kind::GatewayStarted, || Start { incarnation: *incarnation })
             }
@@ -223,6 +235,7 @@ impl Notice {
             Event::AuditExported(what) => table.of_home(Kind::AuditExported, || Export { exported: what }),
             // These are the events that nothing is told of; the comment of this function says why.
             Event::NameMet(_)
+            | Event::SanctionsStaged(_)
             | Event::SessionForgotten(..)
             | Event::HistoryForgotten { .. }
             | Event::UnknownExpired(_)

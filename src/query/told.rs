@@ -66,6 +66,8 @@ pub(super) fn told(event: &Event) -> Option<Told<'_>> {
         | Event::ShadowRemoved(..)
         | Event::CounterpartyPut(..)
         | Event::CounterpartyRemoved(..)
+        | Event::SanctionsStaged(_)
+        | Event::SanctionsSwitched(..)
         | Event::ShadowDiffered(_)
         | Event::FactsTold(..)
         | Event::AuditExported(_)

@@ -10,6 +10,7 @@ pub mod quic;
 pub mod readers;
 pub mod rest;
 mod rest_thread;
+mod sanctions;
 pub mod start;
 pub mod store;
 pub mod streams;

@@ -24,6 +24,7 @@ use super::{
     readers::Readers,
     rest::{self, RestState},
     rest_thread::RestThread,
+    sanctions,
     store::{self, OpenStoreError},
     streams::Streams,
     tls::{self, TlsError},
@@ -64,6 +65,14 @@ pub enum StartError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// The list of sanctions cannot be loaded: nobody is paid rather than somebody who must not be.
+    #[error("failed to load the list of sanctions `{}`: {message}", path.display())]
+    Sanctions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
     },
     /// There is no store.
     #[error(transparent)]
@@ -139,6 +148,7 @@ impl Gateway {
         let fingerprint = certificate.fingerprint;
         let token_key =
             TokenKey::of(&data).map_err(|source| StartError::TokenKey { path: data.approval_key(), source })?;
+        let sanctions = config.sanctions_file.as_ref().map(sanctions::read).transpose()?;
         let shards = NonZeroU16::new(config.engine.shards).unwrap_or(NonZeroU16::MIN);
         let store = store::open(&config.data, shards)?;
         let is_durable = store.survives() > Survives::Nothing;
@@ -154,6 +164,9 @@ impl Gateway {
         };
         let quic = quic::spawn_workers(&engine, workers, &identity, &clock, options)?;
         let first_start = first_start::prepare(&engine, &identity, &data, operator_key, clock.now())?;
+        if let Some(sanctions) = sanctions {
+            sanctions.load(&engine)?;
+        }
         let http_addr = http.local_addr()?;
         let readers = Readers::follow(&engine, vec![quic.follower()])?;
         let metrics = Arc::new(Metrics::new(engine.clone()));

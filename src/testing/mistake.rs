@@ -1,6 +1,6 @@
 //! Would a broken kernel be noticed? A kernel, and mistakes that can be planted between what it decides and what it applies.
 
-use crate::kernel::{Event, Failure, Outcome, Request, State, Timestamp, anomaly::AlertKind};
+use crate::kernel::{Event, Failure, Outcome, Request, State, Timestamp, anomaly::AlertKind, counterparty::Standing};
 
 /// A mistake that the kernel might make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +29,15 @@ pub enum Mistake {
     DenialIgnored,
     /// What is dangerous freezes nobody.
     FreezeIgnored,
+    /// Nobody is blocked.
+    BlockIgnored,
+    /// No list of sanctions is in force.
+    SanctionsIgnored,
 }
 
 impl Mistake {
     /// All mistakes.
-    pub const ALL: [Mistake; 11] = [
+    pub const ALL: [Mistake; 13] = [
         Mistake::CaptureKeepsRest,
         Mistake::ExpiryIgnored,
         Mistake::VoidIgnored,
@@ -45,6 +49,8 @@ impl Mistake {
         Mistake::CrashForgotten,
         Mistake::DenialIgnored,
         Mistake::FreezeIgnored,
+        Mistake::BlockIgnored,
+        Mistake::SanctionsIgnored,
     ];
 
     /// The event as a kernel with this mistake would take it.
@@ -57,6 +63,13 @@ impl Mistake {
             (Mistake::RefundDoubled, Event::Refunded(mut booked)) => {
                 booked.amount = booked.amount.saturating_add(booked.amount);
                 Some(Event::Refunded(booked))
+            }
+            (Mistake::BlockIgnored, Event::CounterpartyPut(mut entry, revision)) => {
+                entry.standing = entry.standing.filter(|standing| *standing != Standing::Blocked);
+                Some(Event::CounterpartyPut(entry, revision))
+            }
+            (Mistake::SanctionsIgnored, Event::SanctionsSwitched(_, revision)) => {
+                Some(Event::SanctionsSwitched(None, revision))
             }
             (Mistake::ExpiryIgnored, Event::Expired(..))
             | (Mistake::VoidIgnored, Event::Voided(..))

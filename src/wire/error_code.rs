@@ -131,6 +131,7 @@ impl From<&Failure> for ErrorCode {
             | Failure::UnknownKey
             | Failure::UnknownPolicy
             | Failure::UnknownCounterparty
+            | Failure::NoSanctions
             | Failure::UnknownAlert
             | Failure::UnknownWebhook
             | Failure::UnknownApprovalRequest

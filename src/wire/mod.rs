@@ -21,6 +21,8 @@ pub mod json;
 pub mod limits;
 pub mod reply;
 pub mod request;
+#[cfg(feature = "server")]
+pub mod sanctions_file;
 #[cfg(test)]
 mod vectors;
 

@@ -562,6 +562,7 @@ impl From<View> for Reply {
             | View::Agents(_)
             | View::Policies(_)
             | View::Counterparties(_)
+            | View::Sanctions(_)
             | View::Webhooks(_)
             | View::Shadows(_)
             | View::Simulation(_)

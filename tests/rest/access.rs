@@ -101,7 +101,7 @@ async fn anothers_hold_cannot_be_touched() {
 }
 
 /// Every endpoint with the scope it takes, and whether it is for operators alone.
-const ENDPOINTS: [(&str, &str, &str, bool); 34] = [
+const ENDPOINTS: [(&str, &str, &str, bool); 37] = [
     ("POST", "/api/sdk/x402/pre-authorize", "payments:request", false),
     ("POST", "/api/sdk/mpp/pre-authorize", "payments:request", false),
     ("POST", "/api/sdk/x402/record", "transactions:write", false),
@@ -130,6 +130,9 @@ const ENDPOINTS: [(&str, &str, &str, bool); 34] = [
     ("GET", "/api/policies", "policies:read", true),
     ("PUT", "/api/policies/POLICY/rules", "policies:write", true),
     ("DELETE", "/api/policies/POLICY", "policies:write", true),
+    ("PUT", "/api/sanctions", "policies:write", true),
+    ("GET", "/api/sanctions", "policies:read", true),
+    ("DELETE", "/api/sanctions", "policies:write", true),
     ("POST", "/api/counterparties", "counterparties:write", true),
     ("GET", "/api/counterparties", "counterparties:read", true),
     ("GET", "/api/counterparties/PAYEE", "counterparties:read", true),

@@ -20,6 +20,7 @@ mod operators;
 mod payment_requests;
 mod payments;
 mod receiver;
+mod sanctions;
 mod spend;
 mod webhooks;
 mod whatif;

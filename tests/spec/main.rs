@@ -24,6 +24,7 @@ mod maximum;
 mod payee;
 mod record;
 mod rule;
+mod sanctions;
 mod session;
 mod settle;
 mod shadow;

@@ -13,4 +13,5 @@ mod payer;
 #[expect(dead_code, reason = "shared with the tests of the façade, which use more of it")]
 #[path = "../rest/receiver.rs"]
 mod receiver;
+mod sanctions;
 mod webhooks;

@@ -203,6 +203,8 @@ impl Shard {
             | Event::PolicyRemoved(..)
             | Event::CounterpartyPut(..)
             | Event::CounterpartyRemoved(..)
+            | Event::SanctionsStaged(_)
+            | Event::SanctionsSwitched(..)
             | Event::Started { .. }
             | Event::Stopped
             | Event::Checkpoint(_)

@@ -6,7 +6,6 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{
     approval,
-    counterparty::is_blocked,
     join::Join,
     limits::{self, Party, Payment, Verdict},
 };
@@ -102,7 +101,7 @@ impl State {
             judged: false,
             facts: asked.facts.as_deref(),
             entry,
-            blocked: is_blocked(entry, &others),
+            stops: self.stops(&payee.recipient, entry, &others, asked.facts.as_deref()),
             others,
         };
         let verdict = limits::check(agent, program, &self.options, &payment, now);

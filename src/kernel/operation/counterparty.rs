@@ -1,11 +1,7 @@
 //! Describe a payee, or forget one.
 
-use super::limits::Party;
 use crate::kernel::{
-    CounterpartyId, Event, Failure, Name, Outcome,
-    counterparty::{Counterparty, Standing},
-    facts::SCORE_MAX,
-    policy::Program,
+    CounterpartyId, Event, Failure, Name, Outcome, counterparty::Counterparty, facts::SCORE_MAX, policy::Program,
     state::State,
 };
 
@@ -86,24 +82,13 @@ impl State {
         self.catalogue.reach(revision);
     }
 
-    /// Whether a recipient gets nothing, whatever the policies say.
-    pub(crate) fn is_stopped(&self, recipient: &Name<'_>) -> bool {
-        let entry = self.counterparties.find(recipient);
-        entry.is_some_and(|entry| entry.standing == Some(Standing::Blocked))
-    }
-
     /// What the directory says of a recipient, where somebody may ask for it: nobody does who has no rule on it.
     pub(crate) fn described(&self, program: &Program, recipient: &Name<'_>) -> Option<&Counterparty> {
         if self.counterparties.is_empty() {
             return None;
         }
-        let is_asked = self.counterparties.blocks() || program.asks_about_payees() || !self.shadows.is_empty();
+        let screens = self.counterparties.blocks() || self.sanctions.names_countries();
+        let is_asked = screens || program.asks_about_payees() || !self.shadows.is_empty();
         if is_asked { self.counterparties.find(recipient) } else { None }
     }
-}
-
-/// Whether one of those who get a part of a payment gets nothing, whatever the policies say.
-pub(crate) fn is_blocked(entry: Option<&Counterparty>, others: &[Party<'_>]) -> bool {
-    let mut entries = std::iter::once(entry).chain(others.iter().map(|party| party.entry)).flatten();
-    entries.any(|entry| entry.standing == Some(Standing::Blocked))
 }

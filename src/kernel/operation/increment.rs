@@ -2,7 +2,6 @@
 
 use super::{
     authorize::Payee,
-    counterparty::is_blocked,
     join::Join,
     limits::{self, Payment},
 };
@@ -79,7 +78,7 @@ impl State {
             facts: None,
             entry,
             others: Vec::new(),
-            blocked: is_blocked(entry, &[]),
+            stops: self.stops(&payee.recipient, entry, &[], None),
         };
         let verdict = limits::check(agent, self.program(agent), &self.options, &payment, now);
         if let Some(first) = verdict.first_refusal() {

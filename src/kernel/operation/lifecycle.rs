@@ -94,6 +94,7 @@ impl State {
                 self.assume_lost(now, AgentIndex(index as u32), until);
             }
         }
+        self.sanctions.abandon();
         self.incarnation = incarnation;
         self.clean = false;
     }

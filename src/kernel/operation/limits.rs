@@ -23,7 +23,7 @@ use crate::kernel::{
     },
 };
 
-use super::{asking::Question, join::Join, ordinary};
+use super::{asking::Question, join::Join, ordinary, sanctions::Stops};
 
 /// A payment as the limits see it.
 pub(crate) struct Payment<'a> {
@@ -59,8 +59,8 @@ pub(crate) struct Payment<'a> {
     pub(crate) entry: Option<&'a Counterparty>,
     /// Who else gets a part of it.
     pub(crate) others: Vec<Party<'a>>,
-    /// Whether one of them all gets nothing, whatever the policies say.
-    pub(crate) blocked: bool,
+    /// What stops it whatever the policies say.
+    pub(crate) stops: Stops,
 }
 
 /// One of those who get a part of a payment, beside the first.
@@ -218,7 +218,10 @@ impl Check<'_> {
     }
 
     fn screening(&mut self) {
-        if self.payment.blocked {
+        if self.payment.stops.sanctioned {
+            self.violate(ViolationKind::Sanctioned, Measure::None, Measure::None);
+        }
+        if self.payment.stops.blocked {
             self.violate(ViolationKind::CounterpartyBlocked, Measure::None, Measure::None);
         }
     }

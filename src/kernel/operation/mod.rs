@@ -23,6 +23,7 @@ mod policy;
 mod read;
 mod record;
 mod refund;
+mod sanctions;
 mod session;
 mod settle;
 mod shadow;
@@ -69,6 +70,8 @@ impl State {
             Request::RemoveShadow(id, revision) => self.remove_shadow(*id, *revision, events),
             Request::PutCounterparty(counterparty, revision) => self.put_counterparty(counterparty, *revision, events),
             Request::RemoveCounterparty(id, revision) => self.remove_counterparty(*id, *revision, events),
+            Request::StageSanctions(part) => self.stage_sanctions(part, events),
+            Request::SwitchSanctions(summary, revision) => self.switch_sanctions(summary.as_deref(), *revision, events),
             Request::SetOptions(options) => Ok(self.set_options(options, events)),
             Request::Read(query) => self.read(now, query).map(Outcome::View),
             Request::Webhook(change) => self.change_webhook(change, events),
@@ -143,6 +146,10 @@ impl State {
             Event::PolicyRemoved(id, revision) => self.policy_removed(*id, *revision),
             Event::CounterpartyPut(counterparty, revision) => self.counterparty_put(counterparty, *revision),
             Event::CounterpartyRemoved(id, revision) => self.counterparty_removed(*id, *revision),
+            Event::SanctionsStaged(part) => self.sanctions.stage(part),
+            Event::SanctionsSwitched(summary, revision) => {
+                self.sanctions_switched(now, summary.as_deref(), *revision);
+            }
             Event::ShadowPut(source, revision) => self.shadow_put(now, source, *revision),
             Event::ShadowRemoved(id, revision) => self.shadow_removed(*id, *revision),
             Event::ShadowDiffered(differed) => self.shadows.differed(now, differed),

@@ -21,7 +21,7 @@ pub(crate) fn pass(
 ) -> Option<Verdict> {
     let session = payment.join.session();
     let is_ordinary =
-        payment.is_charge() && !payment.blocked && agent.status == AgentStatus::Active && !program.denies_all();
+        payment.is_charge() && !payment.stops.any() && agent.status == AgentStatus::Active && !program.denies_all();
     if !is_ordinary || session.is_some_and(|session| !session.is_open()) {
         return None;
     }

@@ -4,8 +4,8 @@ use super::{join::Join, looked_at::LookedAt};
 use crate::kernel::{
     AgentIndex, Amount, AuthorizationId, BudgetRequestId, Failure, Protocol, Timestamp,
     outcome::{
-        AgentView, AuthorizationView, BudgetRequestView, BudgetStatus, BudgetView, LimitView, Measure, ServiceView,
-        SessionView, ShadowView, ShardView, View, ViolationKind, WalletView,
+        AgentView, AuthorizationView, BudgetRequestView, BudgetStatus, BudgetView, LimitView, Measure, SanctionsView,
+        ServiceView, SessionView, ShadowView, ShardView, View, ViolationKind, WalletView,
     },
     policy::Whose,
     request::{Principal, Query},
@@ -68,6 +68,10 @@ impl State {
                 let count = (*count).min(COUNTERPARTIES_SHOWN_MAX) as usize;
                 View::Counterparties(self.counterparties.after(*after).take(count).cloned().collect())
             }
+            Query::Sanctions => View::Sanctions(self.sanctions.in_force().map(|list| {
+                let (summary, revision) = (list.summary.clone(), self.sanctions.revision());
+                Box::new(SanctionsView { summary, revision, since: list.since })
+            })),
             Query::Webhooks => View::Webhooks(self.webhooks.values().cloned().collect()),
             Query::Alert(number) => View::Alert(Box::new(self.alert_view(*number)?)),
             Query::Alerts(query) => View::Alerts(self.alert_views(query)),

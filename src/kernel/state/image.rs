@@ -17,6 +17,7 @@ use super::{
     hold::Hold,
     holds::{Holds, OpenHolds},
     names::Names,
+    sanctions::Sanctions,
     shadow::{self, Shadows},
 };
 use crate::kernel::{
@@ -47,6 +48,7 @@ struct Image {
     policies: Vec<(PolicyId, u32, Option<PolicySource>)>,
     shadows: Vec<(PolicyId, shadow::Entry)>,
     counterparties: Vec<(u32, Counterparty)>,
+    sanctions: Sanctions,
     /// The last change of policies and payees: of payees that are forgotten nothing else remembers theirs.
     revision: u32,
     keys: Vec<KeySource>,
@@ -74,6 +76,7 @@ struct Likeness<'a> {
     policies: Vec<(PolicyId, u32, Option<&'a PolicySource>)>,
     shadows: Vec<(PolicyId, &'a shadow::Entry)>,
     counterparties: Vec<(u32, &'a Counterparty)>,
+    sanctions: &'a Sanctions,
     revision: u32,
     keys: Vec<&'a KeySource>,
     webhooks: Vec<&'a Webhook>,
@@ -119,6 +122,7 @@ impl State {
             policies: self.catalogue.entries().map(|(id, entry)| (id, entry.revision, entry.source.as_ref())).collect(),
             shadows: self.shadows.entries().collect(),
             counterparties: self.counterparties.entries().map(|entry| (entry.revision, &entry.counterparty)).collect(),
+            sanctions: &self.sanctions,
             revision: self.catalogue.revision(),
             keys: self.keys.values().collect(),
             webhooks: self.webhooks.values().collect(),
@@ -158,6 +162,7 @@ impl State {
             catalogue: Catalogue::new(&image.options.default_policy),
             shadows: Shadows::restore(image.shadows),
             counterparties: Counterparties::default(),
+            sanctions: image.sanctions,
             keys: image.keys.into_iter().map(|key| (key.id, key)).collect(),
             webhooks: image.webhooks.into_iter().map(|webhook| (webhook.source.id, webhook)).collect(),
             deadlines: Deadlines::default(),

@@ -20,6 +20,7 @@ pub mod names;
 pub mod past;
 pub mod rebuilt;
 pub mod rolling;
+pub mod sanctions;
 pub mod session;
 pub mod shadow;
 mod shard;

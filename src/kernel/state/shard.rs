@@ -18,6 +18,7 @@ use super::{
     hold::Hold,
     holds::Holds,
     names::Names,
+    sanctions::Sanctions,
     session::{Session, SessionEnd},
     shadow::Shadows,
     slots::Slot,
@@ -49,6 +50,7 @@ pub struct State {
     pub(crate) catalogue: Catalogue,
     pub(crate) shadows: Shadows,
     pub(crate) counterparties: Counterparties,
+    pub(crate) sanctions: Sanctions,
     pub(crate) keys: BTreeMap<KeyId, KeySource>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
     pub(crate) deadlines: Deadlines,
@@ -92,6 +94,7 @@ impl State {
             catalogue,
             shadows: Shadows::default(),
             counterparties: Counterparties::default(),
+            sanctions: Sanctions::default(),
             keys: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             deadlines: Deadlines::default(),
@@ -161,6 +164,12 @@ impl State {
     #[must_use]
     pub fn counterparties(&self) -> &Counterparties {
         &self.counterparties
+    }
+
+    /// Who must not be paid.
+    #[must_use]
+    pub fn sanctions(&self) -> &Sanctions {
+        &self.sanctions
     }
 
     /// The policy catalogue, removed policies included.

@@ -86,6 +86,10 @@ impl Need {
     pub const COUNTERPARTIES: Need = Need::operators(Scope::CounterpartiesRead);
     /// Describing payees: what is said of one decides payments to it.
     pub const COUNTERPARTY_CHANGES: Need = Need::operators(Scope::CounterpartiesWrite);
+    /// Seeing which list of sanctions is in force.
+    pub const SANCTIONS: Need = Need::operators(Scope::PoliciesRead);
+    /// Loading a list of sanctions.
+    pub const SANCTIONS_CHANGES: Need = Need::operators(Scope::PoliciesWrite);
     /// Judging the payments of all agents by a policy.
     pub const BACKTESTS: Need = Need::operators(Scope::PoliciesRead);
     /// Writing policies.
@@ -148,6 +152,7 @@ impl Need {
             | Request::RemovePolicy(..)
             | Request::SetOptions(_) => Need::POLICY_CHANGES,
             Request::PutCounterparty(..) | Request::RemoveCounterparty(..) => Need::COUNTERPARTY_CHANGES,
+            Request::StageSanctions(_) | Request::SwitchSanctions(..) => Need::SANCTIONS_CHANGES,
             Request::NoteExport(_) => Need::AUDIT,
             Request::Webhook(_) => Need::WEBHOOK_CHANGES,
             Request::RequestBudget(..) => Need::BUDGET_REQUESTS,
@@ -170,6 +175,7 @@ impl Need {
             Query::Webhooks => Need::WEBHOOKS,
             Query::Policies | Query::Shadows => Need::POLICIES,
             Query::Counterparty(_) | Query::Counterparties { .. } => Need::COUNTERPARTIES,
+            Query::Sanctions => Need::SANCTIONS,
             Query::Simulate(..) => Need::SIMULATIONS,
             // Nothing in the query says whose alerts those are, unless it names an agent.
             Query::Alert(_) => Need::ALERT_LISTS,

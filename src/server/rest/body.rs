@@ -15,6 +15,9 @@ use crate::wire::{
 
 use super::{BODY_BYTES_MAX, RestState, answer::Rejection};
 
+/// The most bytes of a body that carries a file.
+pub(super) const FILE_BYTES_MAX: usize = 16 << 20;
+
 /// The bytes of a JSON body.
 #[derive(Debug)]
 pub(super) struct Body(Bytes);
@@ -34,11 +37,29 @@ impl FromRequest<RestState> for Body {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, state: &RestState) -> Result<Body, Rejection> {
+        Body::read(request, state, BODY_BYTES_MAX).await
+    }
+}
+
+/// The bytes of a JSON body that carries a file. The route has a limit of its own.
+#[derive(Debug)]
+pub(super) struct FileBody(pub(super) Body);
+
+impl FromRequest<RestState> for FileBody {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, state: &RestState) -> Result<FileBody, Rejection> {
+        Body::read(request, state, FILE_BYTES_MAX).await.map(FileBody)
+    }
+}
+
+impl Body {
+    async fn read(request: Request, state: &RestState, bytes_max: usize) -> Result<Body, Rejection> {
         let is_json = is_json(request.headers());
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Rejection::from(Refusal::new(
                 ErrorCode::FrameTooLarge,
-                format!("the body is too large; expected at most {BODY_BYTES_MAX} bytes"),
+                format!("the body is too large; expected at most {bytes_max} bytes"),
             )),
             _ => Rejection::from(Refusal::new(ErrorCode::ValidationError, "the body could not be read to its end")),
         })?;

@@ -24,7 +24,7 @@ const DESCRIPTION: &str = "An authorization gateway for machine payments. Before
     the others. Amounts are whole currency units with at most 6 digits after the point. A denial is an answer; a refusal is an error \
     with a stable code, and nothing was changed. Members that are not described are ignored.";
 
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 16] = [
     ("payments", "Asking for payments and reporting them, for x402 and for MPP."),
     ("holds", "What an approved payment reserves, until it is captured, voided or expired."),
     ("approvals", "Payments that wait until people have approved them."),
@@ -35,6 +35,7 @@ const TAGS: [(&str, &str); 15] = [
     ("keys", "Credentials of agents, platforms and operators."),
     ("policies", "The rules that payments must pass."),
     ("counterparties", "Those who are paid, as the organization describes them."),
+    ("sanctions", "Who must not be paid by anybody."),
     ("spend", "What was paid for what, in sums and one by one."),
     ("audit", "What happened, and who did it."),
     ("events", "What happens, as it happens."),

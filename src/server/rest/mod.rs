@@ -28,6 +28,7 @@ mod payment_requests;
 mod payments;
 mod policies;
 mod router;
+mod sanctions;
 mod serve;
 mod shadows;
 mod simulate;

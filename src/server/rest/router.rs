@@ -22,8 +22,8 @@ use crate::{
 
 use super::{
     RestState, agents, alerts, answer::Rejection, approvals, assignments, audit, backtest, budgets, counterparties,
-    docs, document, events, health, holds, keys, mcp, own, payment_requests, payments, policies, shadows, simulate,
-    spend, status, transactions, wallets, webhooks,
+    docs, document, events, health, holds, keys, mcp, own, payment_requests, payments, policies, sanctions, shadows,
+    simulate, spend, status, transactions, wallets, webhooks,
 };
 
 /// The most bytes of a body.
@@ -84,6 +84,7 @@ fn operations() -> OpenApiRouter<RestState> {
         .merge(keys::routes())
         .merge(policies::routes())
         .merge(counterparties::routes())
+        .merge(sanctions::routes())
         .merge(shadows::routes())
         .merge(simulate::routes())
         .merge(backtest::routes())

@@ -13,6 +13,7 @@ use crate::{
         request::Query,
     },
     server::{identity::Need, submit},
+    wire::json::SanctionsBody,
 };
 
 use super::{
@@ -33,6 +34,8 @@ struct StatusBody {
     shards: Vec<ShardBody>,
     workers: Vec<WorkerBody>,
     commits: CommitBody,
+    /// The list of sanctions that payments are checked against; `checked` is `false` where there is none, `null` where it cannot be told.
+    sanctions: Option<SanctionsBody>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -160,6 +163,7 @@ pub(super) async fn show(
     let digest = parameters.text("digest") == Some("true");
     let status = state.engine.status();
     let views = shard_views(&state, &status, digest).await;
+    let sanctions = super::sanctions::in_force(&state).await.ok();
     let reasons = reasons_against(&status);
     Ok(Printed::ok(&StatusBody {
         version: env!("CARGO_PKG_VERSION"),
@@ -169,6 +173,7 @@ pub(super) async fn show(
         shards: status.shards.iter().zip(views).map(|(shard, view)| ShardBody::of(shard, view)).collect(),
         workers: status.workers.iter().map(WorkerBody::of).collect(),
         commits: CommitBody::of(&status.commits),
+        sanctions: sanctions.map(|list| SanctionsBody::of(list.as_deref())),
     }))
 }
 

@@ -135,6 +135,7 @@ impl Model {
             judged: false,
             facts: request.facts.as_deref(),
             directory: &self.counterparties,
+            sanctions: &self.sanctions,
         }
     }
 

@@ -128,6 +128,7 @@ impl Model {
             judged: hold.approval.policy_revision == self.revision,
             facts: None,
             directory: &self.counterparties,
+            sanctions: &self.sanctions,
         }
     }
 

@@ -49,7 +49,10 @@ impl Model {
 
     pub(super) fn is_stopped(&self, recipient: &str) -> bool {
         let is_it = |entry: &Counterparty| entry.recipient().text() == recipient;
-        self.counterparties.iter().any(|(entry, _)| is_it(entry) && entry.standing == Some(Standing::Blocked))
+        let entry = self.counterparties.iter().map(|(entry, _)| entry).find(|entry| is_it(entry));
+        let country = entry.and_then(Counterparty::country).unwrap_or_default();
+        let is_blocked = entry.is_some_and(|entry| entry.standing == Some(Standing::Blocked));
+        is_blocked || self.sanctions.lists(recipient, country)
     }
 
     pub(super) fn view_of_counterparties(&self, query: &Query<'_>) -> Result<View, Failure> {

@@ -3,6 +3,7 @@
 use super::{
     Model,
     agent::{Agent, SessionSort},
+    sanctions::Sanctions,
     sum::{Scope, amount, left, micros},
 };
 use crate::kernel::{
@@ -43,6 +44,7 @@ pub(super) struct Question<'a> {
     pub(super) facts: Option<&'a Facts<'a>>,
     /// Payees who are described.
     pub(super) directory: &'a [(Counterparty, u32)],
+    pub(super) sanctions: &'a Sanctions,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -148,7 +150,16 @@ impl Question<'_> {
     fn payees_allowed(&self, verdict: &mut Verdict) {
         let is_blocked =
             |name: &Name<'_>| self.described(name).is_some_and(|entry| entry.standing == Some(Standing::Blocked));
-        verdict.forbid(self.payees().iter().any(is_blocked), ViolationKind::CounterpartyBlocked);
+        let payees = self.payees();
+        let known_country = |name: &Name<'_>| self.described(name).and_then(Counterparty::country);
+        let claimed = self.facts.map(|facts| facts.country);
+        let is_sanctioned = |(place, name): (usize, &Name<'_>)| {
+            let country = known_country(name).or(claimed.filter(|_| place == 0)).unwrap_or_default();
+            self.sanctions.lists(name.text(), country)
+        };
+        let sanctioned = payees.iter().enumerate().any(is_sanctioned);
+        verdict.forbid(sanctioned, ViolationKind::Sanctioned);
+        verdict.forbid(payees.iter().any(is_blocked), ViolationKind::CounterpartyBlocked);
     }
 
     fn described(&self, payee: &Name<'_>) -> Option<&Counterparty> {

@@ -28,6 +28,7 @@ impl Model {
     pub fn restart(&mut self, now: Timestamp) {
         self.pass(now);
         self.incarnation += 1;
+        self.sanctions.abandon();
         let until = self.now.after(self.options.lease.hold_max).after(self.options.grace);
         for agent in &mut self.agents {
             if let Some((amount, count)) = agent.armed.take() {

@@ -16,6 +16,7 @@ mod operator;
 mod passing;
 mod place;
 mod record;
+mod sanctions;
 mod session;
 mod settle;
 mod shard;

@@ -1,6 +1,6 @@
 //! The model of one shard, and which file answers which request.
 
-use super::agent::Agent;
+use super::{agent::Agent, sanctions::Sanctions};
 use crate::kernel::{
     AgentIndex, Failure, Options, Outcome, Request, Timestamp,
     counterparty::Counterparty,
@@ -16,6 +16,7 @@ pub struct Model {
     pub(super) agents: Vec<Agent>,
     pub(super) policies: Vec<Policy>,
     pub(super) revision: u32,
+    pub(super) sanctions: Sanctions,
     /// Payees who are described, each with the revision that did.
     pub(super) counterparties: Vec<(Counterparty, u32)>,
     pub(super) keys: Vec<KeySource>,
@@ -43,6 +44,7 @@ impl Model {
             agents: Vec::new(),
             policies: Vec::new(),
             revision: 0,
+            sanctions: Sanctions::default(),
             counterparties: Vec::new(),
             keys: Vec::new(),
             names: Vec::new(),
@@ -103,6 +105,8 @@ impl Model {
             Request::RevokeKey(id) => self.revoke_key(*id),
             Request::PutPolicy(source, revision) => self.put_policy(source, *revision),
             Request::RemovePolicy(id, revision) => self.remove_policy(*id, *revision),
+            Request::StageSanctions(part) => self.stage_sanctions(part),
+            Request::SwitchSanctions(summary, revision) => self.switch_sanctions(summary.as_deref(), *revision),
             Request::PutCounterparty(counterparty, revision) => self.put_counterparty(counterparty, *revision),
             Request::RemoveCounterparty(id, revision) => self.remove_counterparty(*id, *revision),
             Request::SetOptions(options) => {

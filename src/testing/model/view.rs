@@ -50,6 +50,7 @@ impl Model {
                 View::Policies(sources.collect())
             }
             Query::Counterparty(_) | Query::Counterparties { .. } => self.view_of_counterparties(query)?,
+            Query::Sanctions => View::Sanctions(self.sanctions.view()),
             Query::Webhooks => View::Webhooks(Vec::new()),
             Query::BudgetRequests(agent, id, status) => {
                 let agent = &self.agents[self.known(*agent)?];

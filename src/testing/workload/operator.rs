@@ -12,6 +12,7 @@ use crate::kernel::{
     counterparty::{Counterparty, CounterpartyTexts, Standing},
     policy::{ApprovalTerms, PolicyScope, PolicySource, RuleSource},
     request::{AgentStatus, Freeze, Query, Simulation, UpdateAgent, WalletSource},
+    sanctions::{SanctionsList, SanctionsPart},
 };
 
 /// Caps are a few times what one payment costs, so that they are reached.
@@ -36,10 +37,7 @@ pub(super) fn options(workload: &mut Workload) -> Options {
 
 pub(super) fn change(workload: &mut Workload) -> Request<'static> {
     let agent = workload.agent();
-    match workload.random.below(17) {
-        15 => describe(workload),
-        16 if workload.random.chance(50) => Request::RemoveCounterparty(counterparty_id(workload), None),
-        16 => describe(workload),
+    match workload.random.below(15) {
         10 => simulate(workload, agent),
         11 => watch(workload, agent),
         12..14 => Request::Unfreeze(agent),
@@ -79,6 +77,45 @@ pub(super) fn watch(workload: &mut Workload, agent: AgentIndex) -> Request<'stat
     Request::UpdateAgent(agent, UpdateAgent { watching, ..UpdateAgent::default() })
 }
 
+/// Who is paid, and who must not be.
+pub(super) fn screen(workload: &mut Workload) -> Request<'static> {
+    match workload.random.below(10) {
+        0..4 => describe(workload),
+        4 => Request::RemoveCounterparty(counterparty_id(workload), None),
+        5..8 => stage(workload),
+        _ => switch(workload),
+    }
+}
+
+/// A list of whom nobody pays, mostly; in one part or two.
+fn stage(workload: &mut Workload) -> Request<'static> {
+    if let Some(part) = workload.parts.pop().filter(|_| workload.random.chance(90)) {
+        return Request::StageSanctions(Box::new(part));
+    }
+    let random = &mut workload.random;
+    let addresses = random.pick(&[&["0xDD"][..], &["0xdd", "0xCC"], &["0xCC"], &["0xBB", "0xdd"], &["9xQeWv"], &[]]);
+    let countries = random.pick(&[&["KP"][..], &[], &[], &["de"]]);
+    let list = SanctionsList::new(addresses, countries).expect("these can be sanctioned");
+    let summary = list.summary("a list", "an operator");
+    let mut parts = list.parts(summary.digest);
+    if random.chance(50) {
+        let addresses = std::mem::take(&mut parts[0].addresses);
+        parts.push(SanctionsPart { number: 1, addresses, countries: Vec::new(), ..parts[0].clone() });
+    }
+    parts.reverse();
+    let first = parts.pop().expect("a list has a part");
+    (workload.parts, workload.list) = (parts, Some(summary));
+    Request::StageSanctions(Box::new(first))
+}
+
+fn switch(workload: &mut Workload) -> Request<'static> {
+    if let Some(part) = workload.parts.pop().filter(|_| workload.random.chance(80)) {
+        return Request::StageSanctions(Box::new(part));
+    }
+    let list = workload.list.clone().filter(|_| workload.random.chance(60));
+    Request::SwitchSanctions(list.map(Box::new), None)
+}
+
 /// Mostly of one of the recipients that are paid, sometimes of the address that another entry has.
 fn describe(workload: &mut Workload) -> Request<'static> {
     let id = counterparty_id(workload);
@@ -95,7 +132,7 @@ fn describe(workload: &mut Workload) -> Request<'static> {
     let mut counterparty = Counterparty::new(id, &texts).expect("these texts can be those of a payee");
     counterparty.trust_score = random.chance(50).then(|| random.below(10_001) as u32);
     let standings = [None, None, Some(Standing::Trusted), Some(Standing::Verified), Some(Standing::Unknown)];
-    counterparty.standing = if random.chance(8) { Some(Standing::Blocked) } else { random.pick(&standings) };
+    counterparty.standing = if random.chance(15) { Some(Standing::Blocked) } else { random.pick(&standings) };
     Request::PutCounterparty(Box::new(counterparty), None)
 }
 

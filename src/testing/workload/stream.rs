@@ -6,6 +6,7 @@ use crate::{
         AgentId, AgentIndex, AuthorizationId, BudgetRequestId, Failure, OperationId, Options, Outcome, Request,
         Timestamp,
         request::{AgentStatus, Authorize, CreateAgent},
+        sanctions::{SanctionsPart, SanctionsSummary},
     },
     testing::random::Random,
 };
@@ -59,6 +60,9 @@ pub struct Workload {
     pub(super) budgets: Vec<(AgentIndex, BudgetRequestId)>,
     /// The holds that wait for people, or did.
     pub(super) waiting: Vec<(AgentIndex, AuthorizationId)>,
+    /// The parts of a list of sanctions that have not been told yet, the next one last, and what is known of the list.
+    pub(super) parts: Vec<SanctionsPart>,
+    pub(super) list: Option<SanctionsSummary>,
     ids: u128,
     asked: Vec<Request<'static>>,
     opening: Vec<Request<'static>>,
@@ -71,7 +75,9 @@ impl Workload {
         let random = Random::new(seed);
         let (now, placed, asked, opening) = (BEGINNING, Vec::new(), Vec::new(), Vec::new());
         let (budgets, waiting) = (Vec::new(), Vec::new());
-        let mut workload = Workload { random, mood, now, placed, budgets, waiting, ids: 0, asked, opening };
+        let (parts, list) = (Vec::new(), None);
+        let mut workload =
+            Workload { random, mood, now, placed, budgets, waiting, parts, list, ids: 0, asked, opening };
         workload.opening = workload.opening_requests();
         workload
     }
@@ -154,6 +160,7 @@ impl Workload {
             0..18 if wild => operator::change(self),
             18..22 => budget::request(self),
             22..26 if !self.waiting.is_empty() => approval::decide(self),
+            _ if wild && self.random.chance(4) => operator::screen(self),
             _ => payment::request(self),
         };
         if self.asked.len() == REMEMBERED {

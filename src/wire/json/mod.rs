@@ -22,6 +22,7 @@ mod payment_settled;
 mod policy;
 mod record;
 mod refusal;
+mod sanctions;
 mod schema;
 mod service_domain;
 mod setup;
@@ -73,6 +74,7 @@ pub use policy::{
 };
 pub use record::{ItemBody, RECORDS_MAX, RecordBody, RecordItem, RecordRequest, RecordedBody, booking_word};
 pub use refusal::{Refusal, RefusalBody};
+pub use sanctions::{SanctionsBody, SanctionsRequest, read_sanctions};
 pub use schema::Anything;
 pub use service_domain::service_domain;
 pub use setup::SetupBody;

@@ -363,6 +363,7 @@ fn next_step(violation: &Violation) -> String {
     }
     match (violation.kind, violation.limit) {
         (ViolationKind::AgentNotActive(_), _) => "Ask an operator to make the agent active again".to_owned(),
+        (ViolationKind::Sanctioned, _) => "Pay another recipient".to_owned(),
         (ViolationKind::CounterpartyBlocked, _) => {
             "Pay another recipient, or ask an operator to unblock this one".to_owned()
         }

@@ -96,6 +96,7 @@ impl From<Failure> for Refusal {
             | Failure::UnknownKey
             | Failure::UnknownAlert
             | Failure::UnknownCounterparty
+            | Failure::NoSanctions
             | Failure::UnknownPolicy
             | Failure::UnknownWebhook
             | Failure::UnknownBudgetRequest
