@@ -15,7 +15,7 @@ use crate::kernel::KeyId;
 pub const STREAMS_MAX: usize = 256;
 /// The most streams of one credential at one time, so that none takes them all.
 pub const STREAMS_OF_KEY_MAX: usize = 16;
-/// So many streams may read the journal at one time; the others wait for their turn.
+/// So many streams may read the journal at one time; the others wait for their turn. A turn includes the rest after it.
 const READINGS_MAX: usize = 2;
 
 /// What streams allow.

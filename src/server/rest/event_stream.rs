@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::body::Bytes;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 
 use crate::{
     engine::{Clock, Feed, FeedCursor, FeedCursorError, FeedError, FeedPosition, FeedSubscription},
@@ -28,7 +28,7 @@ pub(super) const PIECES_WAITING_MAX: usize = 1;
 const EVENTS_A_TIME: usize = 128;
 /// How long it reads without a rest.
 const STRETCH: Duration = Duration::from_millis(1);
-/// How many times as long it rests then, where the feed lags because payments are made.
+/// How many times as long the turn rests then, where the feed lags because payments are made.
 const BUSY_REST: u32 = 7;
 /// After so many milliseconds a client that lost its stream asks again.
 const RETRY_MS: u32 = 2000;
@@ -168,8 +168,8 @@ impl EventStream {
             return;
         }
         while self.credential.check(self.clock.now()).is_ok() && !*ending.borrow() {
-            let (stream, read) = self.read().await;
-            let Some(stream) = stream else { return };
+            let Ok(turn) = self.streams.readings().acquire_owned().await else { return };
+            let Some((stream, read)) = self.read().await else { return };
             self = stream;
             let piece = match read {
                 Ok(piece) => piece,
@@ -178,13 +178,11 @@ impl EventStream {
                     return;
                 }
             };
-            let rest = self.rest(&piece);
+            self.rest(&piece, turn);
             if !piece.text.is_empty() && !self.send(piece.text, &pieces, &mut ending).await {
                 return;
             }
-            if piece.is_behind {
-                tokio::time::sleep(rest).await;
-            } else if !self.follows || !self.wait(&news, &pieces, &mut ending).await {
+            if !piece.is_behind && (!self.follows || !self.wait(&news, &pieces, &mut ending).await) {
                 return;
             }
         }
@@ -195,17 +193,14 @@ impl EventStream {
         self.feed.subscribe(Arc::new(move || news.notify_one()))
     }
 
-    /// Reads a stretch on a thread where waiting for the disk is allowed. Without the stream where that thread panicked.
-    async fn read(self) -> (Option<EventStream>, Result<Piece, FeedError>) {
-        let nothing = || Ok(Piece { text: String::new(), is_behind: false, took: Duration::ZERO });
-        let Ok(turn) = self.streams.readings().acquire_owned().await else { return (None, nothing()) };
+    /// Reads a stretch on a thread where waiting for the disk is allowed. Nothing where that thread panicked.
+    async fn read(self) -> Option<(EventStream, Result<Piece, FeedError>)> {
         let read = tokio::task::spawn_blocking(move || {
             let mut stream = self;
             let piece = stream.piece();
-            drop(turn);
-            (Some(stream), piece)
+            (stream, piece)
         });
-        read.await.unwrap_or_else(|_| (None, nothing()))
+        read.await.ok()
     }
 
     fn piece(&mut self) -> Result<Piece, FeedError> {
@@ -216,10 +211,15 @@ impl EventStream {
         Ok(Piece { text, is_behind: self.offset.is_behind(&self.feed), took: begun.elapsed() })
     }
 
-    /// It takes half of a processor at most, and much less where payments are made.
-    fn rest(&self, piece: &Piece) -> Duration {
+    /// Nobody has the turn for as long as the reading took, and much longer where payments are made: so all streams together, however many
+    /// there are, take no more than their turns do.
+    fn rest(&self, piece: &Piece, turn: OwnedSemaphorePermit) {
         let is_busy = self.feed.status().lag_records > 0;
-        piece.took * if is_busy { BUSY_REST } else { 1 }
+        let rest = piece.took * if is_busy { BUSY_REST } else { 1 };
+        tokio::spawn(async move {
+            tokio::time::sleep(rest).await;
+            drop(turn);
+        });
     }
 
     /// Waits for news, and says now and then that there are none; whether the stream goes on.

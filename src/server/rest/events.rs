@@ -185,3 +185,52 @@ impl FromRequestParts<RestState> for LastEventId {
         Ok(LastEventId(value.filter(|value| !value.is_empty())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        engine::EngineOptions,
+        kernel::{
+            PolicyId, ShardId, Timestamp,
+            policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource},
+        },
+        testing::HandDriven,
+    };
+
+    use super::*;
+
+    fn policy() -> PolicySource {
+        PolicySource {
+            id: PolicyId(1),
+            name: "test".to_owned(),
+            description: String::new(),
+            policy_type: "SPEND_LIMIT".to_owned(),
+            priority: PRIORITY_DEFAULT,
+            active: true,
+            scope: PolicyScope::Organization,
+            agents: Vec::new(),
+            rules: Vec::new(),
+            approval: None,
+        }
+    }
+
+    #[test]
+    fn an_offset_whose_history_is_cut_is_gone_and_the_first_that_is_kept_is_named() {
+        let mut options = EngineOptions::new(policy());
+        options.shards = 1;
+        options.retention.bytes_max = Some(1);
+        let mut gateway = HandDriven::new(&options, Timestamp::from_micros(1_000_000));
+        let feed = gateway.follow(Vec::new());
+        (1..20).for_each(|id| gateway.create_agent(AgentId(id)));
+        gateway.feed();
+        gateway.retain();
+        let own = gateway.engine().agent(AgentId(1));
+        assert_eq!(own.map(|agent| agent.shard), Some(ShardId(0)));
+        for (from, own) in [("1", None), ("0-1-0", own)] {
+            let refusal = Refusal::from(offset(&feed, Some(from), own).unwrap_err());
+            assert_eq!((refusal.code().http_status(), refusal.code().text()), (410, "OFFSET_GONE"));
+            let named = refusal.expected().and_then(|text| text.split('`').nth(1)).unwrap();
+            assert!(offset(&feed, Some(named), own).is_ok(), "{named}");
+        }
+    }
+}

@@ -32,6 +32,8 @@ const STRETCH: Duration = Duration::from_millis(1);
 const BUSY_REST: u32 = 7;
 /// How often progress is kept while there is any. What was delivered since is delivered again after a crash.
 const SAVE_INTERVAL: Duration = Duration::from_secs(2);
+/// How often it says how far behind receivers are.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it looks at the clock while something waits for time.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest sleep.
@@ -55,6 +57,7 @@ pub(super) struct Deliverer {
     /// Deliveries on demand that arrived, and are not recorded yet.
     unrevived: Vec<(WebhookId, EventPlace)>,
     saved_at: Instant,
+    measured_at: Instant,
     /// Nothing is read before.
     rests_until: Instant,
     /// With which webhook attempts begin, so that each comes first at times.
@@ -82,6 +85,7 @@ impl Deliverer {
             unburied: Vec::new(),
             unrevived: Vec::new(),
             saved_at: now,
+            measured_at: now,
             rests_until: now,
             turn: 0,
         }
@@ -100,7 +104,9 @@ impl Deliverer {
             if self.saved_at.elapsed() >= SAVE_INTERVAL {
                 self.save();
             }
-            self.measure();
+            if self.measured_at.elapsed() >= MEASURE_INTERVAL {
+                self.measure();
+            }
             self.wait();
         }
         self.finish();
@@ -256,7 +262,8 @@ impl Deliverer {
         }
     }
 
-    fn measure(&self) {
+    fn measure(&mut self) {
+        self.measured_at = Instant::now();
         let now = self.clock.now();
         let oldest = self.deliveries.values().filter_map(Delivery::oldest).min();
         let lag = oldest.map_or(0, |moment| now.since(moment).as_secs());

@@ -416,6 +416,29 @@ mod tests {
     }
 
     #[test]
+    fn history_that_was_cut_is_missed_and_said_to_be() {
+        let mut options = EngineOptions::new(policy());
+        options.shards = 1;
+        options.retention.bytes_max = Some(1);
+        let mut gateway = HandDriven::new(&options, Timestamp::from_micros(1_000_000));
+        let feed = gateway.follow(Vec::new());
+        (1..20).for_each(|agent| gateway.create_agent(AgentId(agent)));
+        gateway.feed();
+        let (begin, end) = (begin(&feed), feed.newest().positions().map(EventPlace::from).collect::<Vec<_>>());
+        // One is behind as a whole, the other with one agent.
+        let behind = WebhookProgress { told: end, behind: vec![(Some(AgentId(1)), begin.told[0])] };
+        gateway.retain();
+        for progress in [begin, behind] {
+            let mut delivery = Delivery::new(&webhook(progress), &feed);
+            assert!(delivery.read(&feed).unwrap().has_lost);
+            while delivery.is_behind(&feed) {
+                assert!(!delivery.read(&feed).unwrap().has_lost, "said once");
+            }
+            assert!(delivery.has_unsaved());
+        }
+    }
+
+    #[test]
     fn skipping_is_kept_now_and_then_and_not_by_itself() {
         let (_gateway, feed) = lived(10);
         let mut kept = webhook(begin(&feed));
