@@ -132,6 +132,29 @@ async fn services_are_listed_by_what_they_cost_page_by_page() {
 }
 
 #[tokio::test]
+async fn the_services_of_a_rail_are_paged_the_dearest_first() {
+    let gateway = Gateway::new();
+    let agent = gateway.agent("ada").await;
+    for (service, amount) in [("b.example.com", "0.10"), ("a.example.com", "0.10"), ("c.example.com", "0.30")] {
+        record(&gateway, &agent, "x402", service, amount, service).await;
+    }
+    record(&gateway, &agent, "mpp", "d.example.com", "9.00", "0x4").await;
+    let page = async |query: &str| {
+        let page = gateway.get(&format!("/api/sdk/x402/services{query}"), &agent.key).await.expect(200).json();
+        let names = page["services"].as_array().unwrap().iter().map(|service| service["serviceDomain"].clone());
+        (names.collect::<Vec<Value>>(), page["total"].as_u64().unwrap(), page["hasMore"].as_bool().unwrap())
+    };
+    let [a, b, c] = ["a", "b", "c"].map(|name| json!(format!("{name}.example.com")));
+    assert_eq!(page("").await, (vec![c.clone(), a.clone(), b.clone()], 3, false));
+    assert_eq!(page("?limit=2").await, (vec![c, a], 3, true));
+    assert_eq!(page("?limit=2&offset=2").await, (vec![b], 3, false));
+    for (query, field) in [("?limit=1025", "limit"), ("?offset=-1", "offset")] {
+        let refused = gateway.get(&format!("/api/sdk/x402/services{query}"), &agent.key).await;
+        refused.refused(400, "VALIDATION_ERROR", Some(field));
+    }
+}
+
+#[tokio::test]
 async fn operators_see_everybody_and_agents_do_not() {
     let (gateway, ada, bob) = two_agents().await;
     let all = gateway.get("/api/service-spend/summary", &gateway.operator).await.expect(200).json();

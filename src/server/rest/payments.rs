@@ -13,8 +13,8 @@ use crate::{
     server::{identity::Need, submit},
     wire::json::{
         AuthorizeBody, AuthorizeRequest, BudgetBody, BudgetRequestBody, CloseSessionBody, CloseSessionRequest,
-        Decision, RecordBody, RecordItem, RecordRequest, RecordedBody, Refusal, ServicesBody, SessionClosedBody,
-        WalletSummary,
+        Decision, RAIL_SERVICES_PAGE_MAX, RecordBody, RecordItem, RecordRequest, RecordedBody, Refusal, ServicesBody,
+        SessionClosedBody, WalletSummary,
     },
 };
 
@@ -184,16 +184,23 @@ fn recorded(answer: Result<Outcome, submit::AskError>) -> Result<Recorded, Refus
     path = "/services",
     tag = "payments",
     security(("key" = ["transactions:read"])),
+    params(
+        ("limit" = Option<u64>, Query, description = "How many; all unless said otherwise."),
+        ("offset" = Option<u64>, Query, description = "How many to leave out.")
+    ),
     responses((status = 200, description = "The services that were paid.", body = ServicesBody))
 )]
 pub(super) async fn services(
     Extension(rail): Extension<Protocol>,
     State(state): State<RestState>,
     caller: Caller,
+    parameters: Parameters,
 ) -> Result<Printed, Rejection> {
     let agent = caller.agent(&state, Need::TRANSACTIONS)?;
+    let limit = parameters.count("limit", RAIL_SERVICES_PAGE_MAX, RAIL_SERVICES_PAGE_MAX)?.max(1);
+    let offset = parameters.count("offset", 0, usize::MAX)?;
     match state.ask(agent.shard, &Request::Read(Query::Services(agent.index, rail))).await? {
-        Outcome::View(View::Services(views)) => Ok(Printed::ok(&ServicesBody::of(views))),
+        Outcome::View(View::Services(views)) => Ok(Printed::ok(&ServicesBody::of(views, offset, limit))),
         other => Err(Rejection::unexpected(&other)),
     }
 }

@@ -144,17 +144,31 @@ impl SessionBody {
     }
 }
 
+/// The most services of a page, which is what an agent may have on one rail; a page has so many where the request does not say.
+pub const RAIL_SERVICES_PAGE_MAX: usize = 1024;
+
 /// The answer to `services`.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ServicesBody {
+    /// The dearest first.
     services: Vec<ServiceBody>,
+    /// How many there are on all pages.
+    total: u64,
+    has_more: bool,
 }
 
 impl ServicesBody {
-    /// What `views` show.
+    /// What `views` show after the first `offset`, at most `limit`.
     #[must_use]
-    pub fn of(views: Vec<ServiceView>) -> ServicesBody {
-        ServicesBody { services: views.into_iter().map(ServiceBody::of).collect() }
+    pub fn of(mut views: Vec<ServiceView>, offset: usize, limit: usize) -> ServicesBody {
+        views.sort_by(|one, other| other.spent.cmp(&one.spent).then_with(|| one.service.cmp(&other.service)));
+        let total = views.len();
+        ServicesBody {
+            services: views.into_iter().skip(offset).take(limit).map(ServiceBody::of).collect(),
+            total: total as u64,
+            has_more: offset.saturating_add(limit) < total,
+        }
     }
 }
 

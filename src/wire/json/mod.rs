@@ -43,7 +43,7 @@ pub use alert::{
 pub use approval::{ApprovalDecisionBody, ApprovalDecisionRequest, ApprovalPage, ApprovalRequestBody, approval_status};
 pub use authorize::{AuthorizeBody, AuthorizeRequest, Decision, WalletSummary};
 pub use backtest::{BacktestBody, BacktestLine, BacktestRequest, since};
-pub use budget::{BudgetBody, ServicesBody};
+pub use budget::{BudgetBody, RAIL_SERVICES_PAGE_MAX, ServicesBody};
 pub use budget_request::{
     BudgetDecisionBody, BudgetDecisionRequest, BudgetPage, BudgetRequestBody, BudgetRequestRequest, NewBudgetRequest,
     budget_status,
