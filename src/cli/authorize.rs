@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{
     CliError,
     exit::{DENIED, SUCCESS},
+    facts,
     output::{Output, print},
     quic::PayerArgs,
 };
@@ -48,6 +49,9 @@ pub(super) struct AuthorizeArgs {
     /// How many seconds the agent may take to pay [default: as configured]
     #[arg(long, value_name = "SECONDS")]
     hold_for: Option<u64>,
+    /// What is known of the payment, such as category=CLOUD; rules may ask for it. Can be given several times
+    #[arg(long = "fact", value_name = "NAME=VALUE", value_parser = facts::parse)]
+    facts: Vec<(String, String)>,
     /// The id of the authorization; asking again with the same id gives the same answer [default: a new one]
     #[arg(long)]
     id: Option<AuthorizationId>,
@@ -65,6 +69,8 @@ enum Rail {
     Mpp,
     /// A plain payment
     Payment,
+    /// A payment by card
+    Card,
 }
 
 pub(super) fn run(arguments: &AuthorizeArgs, output: Output) -> Result<u8, CliError> {
@@ -78,6 +84,7 @@ pub(super) fn run(arguments: &AuthorizeArgs, output: Output) -> Result<u8, CliEr
         None if service.is_empty() => Protocol::Payment,
         None => Protocol::X402,
     };
+    let known = facts::read(&arguments.facts)?;
     let request = Authorize {
         protocol,
         intent: if arguments.deposit { Intent::Session { duration: None } } else { Intent::Charge },
@@ -86,7 +93,7 @@ pub(super) fn run(arguments: &AuthorizeArgs, output: Output) -> Result<u8, CliEr
         session: &arguments.session,
         wallet: &arguments.wallet,
         hold_for: arguments.hold_for.map(Duration::from_secs),
-        facts: None,
+        facts: known.facts(),
         ..Authorize::payment(id, arguments.amount, &arguments.to)
     };
     match arguments.payer.ask(async |client, agent| client.authorize(agent, &request).await)? {
@@ -121,6 +128,7 @@ impl From<Rail> for Protocol {
             Rail::X402 => Protocol::X402,
             Rail::Mpp => Protocol::Mpp,
             Rail::Payment => Protocol::Payment,
+            Rail::Card => Protocol::Card,
         }
     }
 }

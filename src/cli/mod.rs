@@ -10,6 +10,7 @@ mod capture;
 mod command;
 mod completions;
 mod exit;
+mod facts;
 mod journal;
 mod json;
 mod key;

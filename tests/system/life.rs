@@ -65,6 +65,25 @@ fn an_operators_key_is_made_where_none_is_chosen() {
 }
 
 #[test]
+fn what_is_known_of_a_payment_is_typed_with_it() {
+    let site = Site::new();
+    let gateway = site.start();
+    let payer = Payer::new(&gateway);
+    let rule = json!({ "ruleType": "CARD_ALLOWED_MCCS", "operator": "IN_LIST", "value": "5411", "action": "ALLOW" });
+    let policy = json!({ "name": "food", "scope": "assigned", "agentIds": [payer.agent], "rules": [rule] });
+    gateway.operator("POST", "/api/policies", &policy);
+    let asked = ["authorize", "5", "--to", "shop", "--protocol", "card", "--key", &payer.key];
+    let with = |fact: &str| site.run(&[&asked[..], &["--fact", fact, "--json"]].concat());
+    assert_eq!(with("merchantCategory=5411").status.code(), Some(0));
+    let denied = with("merchantCategory=7995");
+    assert_eq!(denied.status.code(), site.run(&asked).status.code(), "what is not known is denied, too");
+    assert!(String::from_utf8_lossy(&denied.stdout).contains("CARD_MCC_RESTRICTION"));
+    let unknown = with("mcc=5411");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("`mcc` is not a fact; there are category"));
+}
+
+#[test]
 fn a_clean_restart_keeps_everything() {
     let site = Site::new();
     let gateway = site.start();
