@@ -57,6 +57,8 @@ fn options() -> EngineOptions {
         agents: Vec::new(),
         rules: vec![rule("MAX_AMOUNT", "1"), rule("DAILY_LIMIT", "1000000")],
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     };
     let mut options = EngineOptions { shards: 1, workers: 1, ..EngineOptions::new(policy) };
     options.kernel = kernel_options(options.kernel);

@@ -55,6 +55,8 @@ impl Shard {
             agents: Vec::new(),
             rules: Vec::new(),
             approval: None,
+            wallets: Vec::new(),
+            timezone: None,
         };
         let mut shard = Shard { state: State::new(Options::new(policy)), events: Vec::new() };
         for index in 0..AGENTS {

@@ -220,6 +220,8 @@ fn policy() -> PolicySource {
         agents: Vec::new(),
         rules: rules.collect(),
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     }
 }
 

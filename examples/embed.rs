@@ -99,5 +99,7 @@ fn policy(rules: &[(&str, &str)]) -> PolicySource {
         agents: Vec::new(),
         rules: rules.iter().map(rule).collect(),
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     }
 }

@@ -46,6 +46,8 @@ fn options() -> EngineOptions {
         agents: Vec::new(),
         rules: vec![rule],
         approval: Some(terms),
+        wallets: Vec::new(),
+        timezone: None,
     });
     (options.shards, options.workers) = (1, 1);
     options.kernel.require_wallet = false;

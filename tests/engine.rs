@@ -59,6 +59,8 @@ fn policy(id: u128, rules: &[(&str, &str)]) -> PolicySource {
         agents: Vec::new(),
         rules: rules.iter().map(rule).collect(),
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     }
 }
 

@@ -48,6 +48,8 @@ fn options() -> EngineOptions {
         agents: Vec::new(),
         rules: vec![rule],
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     });
     (options.shards, options.workers) = (SHARDS, 2);
     options.kernel.require_wallet = false;

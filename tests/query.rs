@@ -34,6 +34,8 @@ fn history(seed: u64, turns: usize, models: impl Fn() -> ReadModels) -> (HandDri
         agents: Vec::new(),
         rules: Vec::new(),
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     });
     (options.shards, options.workers, options.kernel) = (1, 1, workload.options());
     let mut gateway = HandDriven::new(&options, workload.now());

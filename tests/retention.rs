@@ -41,6 +41,8 @@ fn options() -> EngineOptions {
         agents: Vec::new(),
         rules: vec![rule],
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     });
     (options.shards, options.workers) = (1, 1);
     options.kernel.require_wallet = false;

@@ -146,6 +146,8 @@ fn options(random: &mut Random, grace: Duration) -> EngineOptions {
         agents: Vec::new(),
         rules: vec![rule],
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     };
     let mut options = EngineOptions::new(policy);
     (options.shards, options.workers) = (2, 2);

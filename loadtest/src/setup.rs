@@ -86,6 +86,8 @@ pub(crate) fn policy_source(daily_limit: Option<Amount>) -> PolicySource {
         agents: Vec::new(),
         rules: policy["rules"].as_array().into_iter().flatten().map(rule).collect(),
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     }
 }
 

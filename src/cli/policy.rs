@@ -173,8 +173,14 @@ fn body(policy: &PolicySource) -> Value {
         "policyType": policy.policy_type,
         "priority": policy.priority,
         "isActive": policy.active,
-        "scope": match policy.scope { PolicyScope::Organization => "organization", PolicyScope::Assigned => "assigned" },
+        "scope": match policy.scope {
+            PolicyScope::Organization => "organization",
+            PolicyScope::Assigned => "assigned",
+            PolicyScope::Wallet => "wallet",
+        },
         "agentIds": policy.agents.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "walletIds": policy.wallets,
+        "timezone": policy.timezone,
         "rules": rules,
     })
 }

@@ -62,10 +62,13 @@ pub fn parse(text: &str) -> Result<PolicySource, PolicyFileError> {
         scope: match file.scope {
             ScopeWord::Organization => PolicyScope::Organization,
             ScopeWord::Assigned => PolicyScope::Assigned,
+            ScopeWord::Wallet => PolicyScope::Wallet,
         },
         agents,
         rules,
         approval: file.approval.map(|table| table.terms(text)).transpose()?,
+        wallets: file.wallets,
+        timezone: file.timezone,
     })
 }
 
@@ -85,6 +88,9 @@ struct PolicyFile {
     #[serde(default)]
     agents: Vec<Spanned<String>>,
     #[serde(default)]
+    wallets: Vec<String>,
+    timezone: Option<String>,
+    #[serde(default)]
     rules: Vec<RuleTable>,
     approval: Option<ApprovalTable>,
 }
@@ -102,6 +108,7 @@ fn active_default() -> bool {
 enum ScopeWord {
     Organization,
     Assigned,
+    Wallet,
 }
 
 #[derive(Deserialize)]
@@ -241,6 +248,10 @@ mod tests {
         let source = source.unwrap();
         assert_eq!((source.id, source.description.as_str()), (id, "d"));
         assert_eq!((source.priority, source.active, source.agents), (7, false, vec![agent]));
+        let text = "name = \"a\"\npolicy_type = \"SPEND_LIMIT\"\nscope = \"wallet\"\nwallets = [\"w1\", \"w2\"]\n";
+        let source = parse(&format!("{text}timezone = \"Europe/Berlin\"\n")).unwrap();
+        assert_eq!((source.scope, source.wallets), (PolicyScope::Wallet, vec!["w1".to_owned(), "w2".to_owned()]));
+        assert_eq!(source.timezone.as_deref(), Some("Europe/Berlin"));
     }
 
     #[test]

@@ -397,6 +397,8 @@ mod tests {
             agents: Vec::new(),
             rules: Vec::new(),
             approval: None,
+            wallets: Vec::new(),
+            timezone: None,
         };
         EngineOptions { shards: 2, workers: 1, ..EngineOptions::new(policy) }
     }

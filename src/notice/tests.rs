@@ -152,6 +152,8 @@ fn policy() -> Box<PolicySource> {
         agents: Vec::new(),
         rules: Vec::new(),
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     })
 }
 

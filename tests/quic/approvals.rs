@@ -37,6 +37,8 @@ fn ask_people(gateway: &Gateway) {
         agents: Vec::new(),
         rules: vec![rule],
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     };
     gateway.engine.put_policy(policy, None).unwrap();
 }

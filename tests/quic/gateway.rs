@@ -54,6 +54,8 @@ fn options() -> EngineOptions {
         agents: Vec::new(),
         rules: vec![rule("MAX_AMOUNT", "1"), rule("DAILY_LIMIT", "10")],
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     });
     options.kernel.require_wallet = false;
     options.shards = SHARDS;

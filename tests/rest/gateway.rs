@@ -236,6 +236,8 @@ fn default_policy() -> PolicySource {
         agents: Vec::new(),
         rules: vec![rule("MAX_AMOUNT", "100"), rule("DAILY_LIMIT", "500")],
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     }
 }
 

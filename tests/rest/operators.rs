@@ -303,3 +303,38 @@ async fn wallets_are_listed_of_one_agent_and_of_all() {
     }
     gateway.get("/api/wallets", &agents[0].key).await.refused(403, "INSUFFICIENT_SCOPE", None);
 }
+
+#[tokio::test]
+async fn a_policy_can_be_for_the_payments_from_some_wallets() {
+    let gateway = Gateway::new();
+    let agent = gateway.agent("shopper").await;
+    let wallets = format!("/api/agents/{}/wallets", agent.id);
+    let other = r#"{"walletId":"wal_2","address":"0x2","chainId":"8453","custodyType":"EXTERNAL"}"#;
+    gateway.post(&wallets, &gateway.operator, other).await.expect(201);
+    let policy = r#"{"name":"small","scope":"wallet","walletIds":["wal_123"],"timezone":"Asia/Kolkata","rules":[
+        {"ruleType":"DAILY_LIMIT","operator":"LTE","value":"0.01","action":"ALLOW"}]}"#;
+    let written = gateway.post("/api/policies", &gateway.operator, policy).await.expect(201).json();
+    assert_eq!(
+        (&written["scope"], &written["walletIds"], &written["timezone"]),
+        (&json!("wallet"), &json!(["wal_123"]), &json!("Asia/Kolkata"))
+    );
+    let count = async |wallet: &str| {
+        let path = format!("/api/sdk/policies?walletId={wallet}");
+        let body = gateway.get(&path, &agent.key).await.expect(200).json();
+        body["policies"].as_array().unwrap().iter().filter(|policy| policy["id"] == written["id"]).count()
+    };
+    assert_eq!((count("wal_123").await, count("wal_2").await), (1, 0));
+    let pay = async |wallet: &str| {
+        let mut body: Value = serde_json::from_str(X402_PRE_AUTHORIZE).unwrap();
+        body["walletId"] = json!(wallet);
+        gateway.post("/api/sdk/x402/pre-authorize", &agent.key, &body.to_string()).await.expect(200).json()
+    };
+    let denied = pay("wal_123").await;
+    assert_eq!(denied["violations"][0]["type"], "DAILY_LIMIT", "{denied}");
+    let approved = pay("wal_2").await;
+    assert_eq!(approved["authorized"], true, "{approved}");
+    let nowhere = policy.replace("Asia/Kolkata", "Kolkata");
+    gateway.post("/api/policies", &gateway.operator, &nowhere).await.refused(400, "VALIDATION_ERROR", Some("timezone"));
+    let none = policy.replace(r#"["wal_123"]"#, "[]");
+    gateway.post("/api/policies", &gateway.operator, &none).await.refused(400, "VALIDATION_ERROR", Some("wallets"));
+}

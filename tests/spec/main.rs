@@ -32,5 +32,6 @@ mod shard;
 mod simulate;
 mod velocity;
 mod wallet;
+mod wallet_scope;
 mod webhook;
 mod window;

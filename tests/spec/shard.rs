@@ -57,6 +57,8 @@ pub(crate) fn policy(rules: &[(&str, &str)]) -> PolicySource {
         agents: Vec::new(),
         rules: rules.iter().map(rule).collect(),
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     }
 }
 

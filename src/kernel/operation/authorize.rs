@@ -95,7 +95,7 @@ impl State {
             duration: asked_duration(asked),
             wallet,
             wallet_named: !asked.wallet.is_empty(),
-            payer: payer(deposit, wallet),
+            payer: payer(join, deposit, wallet),
             endpoint: self.endpoint(agent, program, asked.protocol, payee.service.as_ref(), asked.resource),
             enlarges: false,
             judged: false,
@@ -467,11 +467,11 @@ impl Payee<'_> {
     }
 }
 
-/// The wallet that pays: for a charge inside an envelope, the wallet of its deposit.
-pub(super) fn payer(deposit: Option<&Hold>, wallet: Option<usize>) -> Option<u8> {
-    match deposit {
-        Some(deposit) => deposit.wallet,
-        None => wallet.and_then(|position| u8::try_from(position).ok()),
+/// The wallet that pays: for a charge inside an envelope, the wallet of its deposit, as long as that is remembered.
+fn payer(join: Join<'_>, deposit: Option<&Hold>, wallet: Option<usize>) -> Option<u8> {
+    match join.session() {
+        Some(session) if session.envelope().is_some() => deposit.and_then(|deposit| deposit.wallet),
+        Some(_) | None => wallet.and_then(|position| u8::try_from(position).ok()),
     }
 }
 

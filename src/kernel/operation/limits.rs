@@ -356,7 +356,7 @@ impl Check<'_> {
             }
             Rule::OnWallets { wallets, rule } => {
                 let payer = payment.payer.and_then(|position| self.agent.wallets.get(usize::from(position)));
-                if payer.is_some_and(|wallet| wallets.contains(self.agent.id, wallet.id())) {
+                if payer.is_some_and(|wallet| wallets.contains(wallet.id())) {
                     self.rule(rule, Whose::Wallet);
                 }
             }

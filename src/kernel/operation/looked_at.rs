@@ -65,7 +65,7 @@ impl LookedAt<'_> {
             }
             Rule::OnWallets { wallets, rule } => {
                 let wallet = self.agent.wallets.get(usize::from(self.wallet?))?;
-                wallets.contains(self.agent.id, wallet.id()).then(|| self.limit(rule, Whose::Wallet))?
+                wallets.contains(wallet.id()).then(|| self.limit(rule, Whose::Wallet))?
             }
             Rule::ApprovalAbove { .. }
             | Rule::MaxAmount { .. }

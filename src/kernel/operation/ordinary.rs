@@ -26,6 +26,10 @@ pub(crate) fn pass(
         return None;
     }
     let caps = program.caps(payment.protocol);
+    let payer = || payment.wallet.and_then(|at| agent.wallets.get(at));
+    if !caps.wallets.is_empty() && payer().is_some_and(|wallet| caps.wallets.contains(wallet.id())) {
+        return None;
+    }
     if caps.asks_more || !payment.others.is_empty() || !caps.admit(&payment.scene(now)) {
         return None;
     }

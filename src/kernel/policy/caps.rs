@@ -1,7 +1,9 @@
 //! The rules of a program drawn together for one rail: what an ordinary charge must stay within. One that does is known to at once;
 //! of any other, the rules are asked one by one, since all violations are told.
 
-use super::{Circumstance, Judgement, NameSet, Rule, RuleKind, Scene, ServiceSet, ServiceWindow, SpendWindow};
+use super::{
+    Circumstance, Judgement, NameSet, Rule, RuleKind, Scene, ServiceSet, ServiceWindow, SpendWindow, WalletSet,
+};
 use crate::kernel::{Amount, Period, Protocol, reason::Reasons};
 
 /// The tightest caps on charges over one rail that neither open nor draw from an envelope.
@@ -21,6 +23,8 @@ pub struct Caps {
     pub service_total: Option<Amount>,
     /// On payments in rolling periods.
     pub calls: Box<[(Period, u32)]>,
+    /// Wallets from which payments must pass rules of their own.
+    pub wallets: WalletSet,
     /// Whether there are rules that must be asked one by one: those with counters of their own.
     pub asks_more: bool,
     /// What passed when everything passed.
@@ -79,8 +83,11 @@ impl Caps {
                 Rule::MaxPerService { .. }
                 | Rule::RollingLimit { .. }
                 | Rule::MaxPerEndpoint { .. }
-                | Rule::VelocityPerEndpoint { .. }
-                | Rule::OnWallets { .. } => caps.asks_more = true,
+                | Rule::VelocityPerEndpoint { .. } => caps.asks_more = true,
+                Rule::OnWallets { wallets, .. } => {
+                    caps.wallets.add(wallets);
+                    continue;
+                }
                 Rule::Velocity { period, max_count } => calls.push((*period, *max_count)),
             }
             caps.reasons.insert(rule.reason());

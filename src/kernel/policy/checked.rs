@@ -2,16 +2,20 @@
 
 use super::{
     ApprovalTerms, Counted, PolicyError, PolicyScope, PolicySource, Rail, Rule, RuleKind, RuleSource, SpendWindow,
-    Whose, circumstance,
+    WalletSet, Whose, circumstance,
     operator::{Action, Operator, Shape},
-    value::Value,
+    value::{Value, ZONE_EXPECTED},
 };
-use crate::kernel::{Duration, PolicyId};
+use crate::kernel::{Duration, PolicyId, Zone};
 
 /// The most rules of a policy.
 pub const RULES_MAX: usize = 64;
 /// The most agents that a policy is assigned to.
 pub const AGENTS_MAX: usize = 10_000;
+/// The most wallets that a policy is for.
+pub const WALLETS_MAX: usize = 1_000;
+/// The longest id of a wallet, in bytes.
+pub const WALLET_BYTES_MAX: usize = 128;
 /// The longest name, in bytes.
 pub const NAME_BYTES_MAX: usize = 200;
 /// The longest description, in bytes.
@@ -108,10 +112,17 @@ impl CheckedPolicy {
 pub fn check(source: &PolicySource) -> Result<CheckedPolicy, PolicyError> {
     check_sizes(source)?;
     check_head(source)?;
+    check_wallets(source)?;
     check_approval(source.approval.as_ref())?;
+    let zone = check_zone(source)?;
+    let wallets: WalletSet = source.wallets.iter().map(String::as_str).collect();
     let (mut rules, mut asking) = (Vec::new(), Vec::new());
     for (index, rule) in source.rules.iter().enumerate() {
-        let (rule, asks) = check_rule(index, rule)?;
+        let (rule, asks) = check_rule(index, rule, zone.as_ref())?;
+        let rule = match source.scope {
+            PolicyScope::Organization | PolicyScope::Assigned => rule,
+            PolicyScope::Wallet => Rule::OnWallets { wallets: wallets.clone(), rule: Box::new(rule) },
+        };
         if asks { asking.push(rule) } else { rules.push(rule) }
     }
     Ok(CheckedPolicy {
@@ -128,6 +139,7 @@ fn check_sizes(source: &PolicySource) -> Result<(), PolicyError> {
     PolicyError::at_most("name", source.name.len(), NAME_BYTES_MAX, "bytes")?;
     PolicyError::at_most("description", source.description.len(), DESCRIPTION_BYTES_MAX, "bytes")?;
     PolicyError::at_most("agents", source.agents.len(), AGENTS_MAX, "entries")?;
+    PolicyError::at_most("wallets", source.wallets.len(), WALLETS_MAX, "entries")?;
     PolicyError::at_most("rules", source.rules.len(), RULES_MAX, "entries")?;
     PolicyError::at_most("policy", source.text_bytes(), SOURCE_BYTES_MAX, "bytes of text")
 }
@@ -149,6 +161,28 @@ fn check_head(source: &PolicySource) -> Result<(), PolicyError> {
         return Err(PolicyError::invalid("agents", &found, "no agents, since the scope is the whole organization"));
     }
     Ok(())
+}
+
+fn check_wallets(source: &PolicySource) -> Result<(), PolicyError> {
+    let is_for_wallets = source.scope == PolicyScope::Wallet;
+    if is_for_wallets == source.wallets.is_empty() {
+        let found = format!("{} wallets", source.wallets.len());
+        let expected = if is_for_wallets { "the ids of wallets" } else { "no wallets, since the scope is no wallet" };
+        return Err(PolicyError::invalid("wallets", &found, expected));
+    }
+    for (index, wallet) in source.wallets.iter().enumerate() {
+        let place = format!("wallets[{index}]");
+        PolicyError::at_most(&place, wallet.len(), WALLET_BYTES_MAX, "bytes")?;
+        if wallet.is_empty() {
+            return Err(PolicyError::invalid(place, wallet, "the id of a wallet"));
+        }
+    }
+    Ok(())
+}
+
+fn check_zone(source: &PolicySource) -> Result<Option<Zone>, PolicyError> {
+    let Some(name) = &source.timezone else { return Ok(None) };
+    Zone::named(name).map(Some).ok_or_else(|| PolicyError::invalid("timezone", name, ZONE_EXPECTED))
 }
 
 fn check_approval(terms: Option<&ApprovalTerms>) -> Result<(), PolicyError> {
@@ -174,7 +208,7 @@ fn check_approval(terms: Option<&ApprovalTerms>) -> Result<(), PolicyError> {
 }
 
 /// The rule, and whether its breach asks a human.
-fn check_rule(index: usize, source: &RuleSource) -> Result<(Rule, bool), PolicyError> {
+fn check_rule(index: usize, source: &RuleSource, zone: Option<&Zone>) -> Result<(Rule, bool), PolicyError> {
     let place = |field: &str| format!("rules[{index}].{field}");
     let kind = RuleKind::from_rule_type(&source.rule_type);
     let kind = kind.ok_or_else(|| unknown_type(place("rule_type"), &source.rule_type))?;
@@ -187,7 +221,7 @@ fn check_rule(index: usize, source: &RuleSource) -> Result<(Rule, bool), PolicyE
         let found = format!("{} with {}", source.operator.trim(), source.action.trim());
         PolicyError::invalid(place("operator"), &found, shape.expected())
     })?;
-    let value = Value::new(place("value"), &source.value);
+    let value = Value::new(place("value"), &source.value, zone);
     let rule = match circumstance::read::read(kind, operator, meaning, &value)? {
         Some(circumstance) => Rule::Circumstance(circumstance),
         None => read(kind, place("rule_type"), &value)?,

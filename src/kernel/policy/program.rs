@@ -261,6 +261,8 @@ mod tests {
             agents: Vec::new(),
             rules: rules.iter().map(rule).collect(),
             approval: None,
+            wallets: Vec::new(),
+            timezone: None,
         };
         check(&source).unwrap()
     }

@@ -21,22 +21,59 @@ pub struct PolicySource {
     pub active: bool,
     /// To whom it applies.
     pub scope: PolicyScope,
-    /// The agents it is assigned to; empty when the scope is the organization.
+    /// The agents it is assigned to; empty when the scope is the organization. Where it is for wallets, whose; of every agent where
+    /// empty.
     pub agents: Vec<AgentId>,
     /// All of them must pass.
     pub rules: Vec<RuleSource>,
     /// Who decides what its rules want a human to decide; where absent one operator, whoever it is.
     pub approval: Option<ApprovalTerms>,
+    /// The ids of the wallets that it is for; empty unless the scope is a wallet.
+    pub wallets: Vec<String>,
+    /// The time zone of those of its rules that name none; UTC where absent.
+    pub timezone: Option<String>,
 }
 
 impl PolicySource {
+    /// Whether it is for all agents.
+    #[must_use]
+    pub fn is_for_everybody(&self) -> bool {
+        match self.scope {
+            PolicyScope::Organization => true,
+            PolicyScope::Assigned => false,
+            PolicyScope::Wallet => self.agents.is_empty(),
+        }
+    }
+
+    /// Whether it is for this agent, whatever it pays from.
+    #[must_use]
+    pub fn is_for(&self, agent: AgentId) -> bool {
+        self.is_for_everybody() || self.agents.contains(&agent)
+    }
+
+    /// Whether it is for payments from some wallets alone.
+    #[must_use]
+    pub fn is_for_wallets(&self) -> bool {
+        self.scope == PolicyScope::Wallet
+    }
+
+    /// Whether it is for payments from this wallet of an agent whom it is for.
+    #[must_use]
+    pub fn is_for_wallet(&self, wallet: &str) -> bool {
+        match self.scope {
+            PolicyScope::Organization | PolicyScope::Assigned => true,
+            PolicyScope::Wallet => self.wallets.iter().any(|known| known == wallet),
+        }
+    }
+
     /// How long its texts are together, in bytes.
     #[must_use]
     pub fn text_bytes(&self) -> usize {
         let head = self.name.len() + self.description.len() + self.policy_type.len();
         let rule =
             |rule: &RuleSource| rule.rule_type.len() + rule.operator.len() + rule.value.len() + rule.action.len();
-        head + self.rules.iter().map(rule).sum::<usize>()
+        let wallets = self.wallets.iter().map(String::len).sum::<usize>();
+        head + wallets + self.rules.iter().map(rule).sum::<usize>()
     }
 }
 
@@ -68,6 +105,8 @@ pub enum PolicyScope {
     Organization = 0,
     /// To the agents it lists.
     Assigned = 1,
+    /// To the payments from the wallets it lists.
+    Wallet = 2,
 }
 
 /// A rule as written.

@@ -16,17 +16,19 @@ pub const ROLLING_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 pub const COUNT_MAX: u32 = 1_000_000_000;
 
 /// Completes "expected …".
-pub(super) const ZONE_EXPECTED: &str = "the IANA name of a time zone such as `Europe/Berlin`";
+pub(super) const ZONE_EXPECTED: &str = "a time zone of the IANA database, such as `Europe/Berlin`";
 
 /// A value as written, with the place to name when it is refused.
 pub(super) struct Value<'a> {
     place: String,
     text: &'a str,
+    /// Of the policy, for a rule that names none.
+    zone: Option<&'a Zone>,
 }
 
 impl<'a> Value<'a> {
-    pub(super) fn new(place: String, text: &'a str) -> Value<'a> {
-        Value { place, text: text.trim() }
+    pub(super) fn new(place: String, text: &'a str, zone: Option<&'a Zone>) -> Value<'a> {
+        Value { place, text: text.trim(), zone }
     }
 
     /// `500`, `"0.50"`.
@@ -69,12 +71,12 @@ impl<'a> Value<'a> {
     /// `500`, or `{"amount":500,"timezone":"Europe/Berlin"}`.
     pub(super) fn window_limit(&self, period: SpendWindow) -> Result<(CalendarWindow, Amount), PolicyError> {
         if !self.has_parts() {
-            return Ok((period.in_utc(), self.amount()?));
+            return Ok((CalendarWindow::new(period, self.zone), self.amount()?));
         }
         let mut members = self.object(r#"an amount such as `500`, or `{"amount":500,"timezone":"Europe/Berlin"}`"#)?;
-        let (amount, zone) = (members.required("amount")?, members.optional("timezone"));
+        let (amount, zone) = (members.required("amount")?, members.zone()?);
         members.finish()?;
-        Ok((window(period, zone)?, amount.amount()?))
+        Ok((CalendarWindow::new(period, zone.as_ref()), amount.amount()?))
     }
 
     /// `{"amount":50000,"period":"MONTHLY"}`, and the time zone if need be.
@@ -114,13 +116,14 @@ impl<'a> Value<'a> {
     fn amount_of_period(&self, expected: &str) -> Result<(CalendarWindow, Amount), PolicyError> {
         let mut members = self.object(expected)?;
         let (amount, period) = (members.required("amount")?, members.required("period")?);
-        let zone = members.optional("timezone");
+        let zone = members.zone()?;
         members.finish()?;
-        Ok((window(period.calendar_period()?, zone)?, amount.amount()?))
+        Ok((CalendarWindow::new(period.calendar_period()?, zone.as_ref()), amount.amount()?))
     }
 
-    fn zone(&self) -> Result<Zone, PolicyError> {
-        Zone::named(&self.text()?).ok_or_else(|| self.invalid(ZONE_EXPECTED))
+    /// The time zone of the policy; UTC where it names none.
+    pub(super) fn policy_zone(&self) -> Zone {
+        self.zone.cloned().unwrap_or_else(Zone::utc)
     }
 
     fn has_parts(&self) -> bool {
@@ -189,7 +192,8 @@ impl<'a> Value<'a> {
         if members.len() != member_count(self.text) {
             return Err(self.invalid(&format!("{expected} with each member once")));
         }
-        Ok(Members { place: self.place.clone(), text: self.text, expected: expected.to_owned(), members })
+        let (place, expected) = (self.place.clone(), expected.to_owned());
+        Ok(Members { place, text: self.text, zone: self.zone, expected, members })
     }
 
     /// A text without parts, without the quotes that JSON puts around it.
@@ -275,8 +279,11 @@ impl<'a> Value<'a> {
         members.and_then(|members| members.try_into().ok()).ok_or_else(|| self.invalid(expected))
     }
 
-    fn part<'p>(&self, within: &str, part: &'p RawValue) -> Value<'p> {
-        Value::new(format!("{}{within}", self.place), part.get())
+    fn part<'p>(&self, within: &str, part: &'p RawValue) -> Value<'p>
+    where
+        'a: 'p,
+    {
+        Value::new(format!("{}{within}", self.place), part.get(), self.zone)
     }
 
     pub(super) fn invalid(&self, expected: &str) -> PolicyError {
@@ -297,6 +304,7 @@ impl<'a> Value<'a> {
 pub(super) struct Members<'a> {
     place: String,
     text: &'a str,
+    zone: Option<&'a Zone>,
     expected: String,
     members: BTreeMap<String, &'a RawValue>,
 }
@@ -305,7 +313,15 @@ impl<'a> Members<'a> {
     /// Takes a member that need not be there.
     pub(super) fn optional(&mut self, key: &str) -> Option<Value<'a>> {
         let part = self.members.remove(key)?;
-        Some(Value::new(format!("{}.{key}", self.place), part.get()))
+        Some(Value::new(format!("{}.{key}", self.place), part.get(), self.zone))
+    }
+
+    /// Takes the time zone; that of the policy where there is none.
+    pub(super) fn zone(&mut self) -> Result<Option<Zone>, PolicyError> {
+        let Some(name) = self.optional("timezone").or_else(|| self.optional("timeZone")) else {
+            return Ok(self.zone.cloned());
+        };
+        Zone::named(&name.plain_text(ZONE_EXPECTED)?).map(Some).ok_or_else(|| name.invalid(ZONE_EXPECTED))
     }
 
     /// Takes a member that must be there.
@@ -322,12 +338,6 @@ impl<'a> Members<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// The period in a zone, which is UTC where none is written.
-fn window(period: SpendWindow, zone: Option<Value<'_>>) -> Result<CalendarWindow, PolicyError> {
-    let zone = zone.map(|zone| zone.zone()).transpose()?;
-    Ok(CalendarWindow::new(period, zone.as_ref()))
 }
 
 fn not_a_name(expected: &str, error: NameError) -> String {

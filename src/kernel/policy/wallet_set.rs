@@ -1,32 +1,37 @@
-//! Which wallets a policy is assigned to.
+//! Which wallets a policy is for.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
-use crate::kernel::AgentId;
-
-/// Wallets of agents. Clones share one table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WalletSet(Arc<BTreeMap<AgentId, Box<[Box<str>]>>>);
+/// Ids of wallets. Clones share one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WalletSet(Arc<BTreeSet<Box<str>>>);
 
 impl WalletSet {
-    /// Whether a wallet of an agent is in the set.
+    /// Whether a wallet with this id is in the set, whichever agent's it is.
     #[must_use]
-    pub fn contains(&self, agent: AgentId, wallet: &str) -> bool {
-        self.0.get(&agent).is_some_and(|wallets| wallets.iter().any(|listed| **listed == *wallet))
+    pub fn contains(&self, wallet: &str) -> bool {
+        self.0.contains(wallet)
+    }
+
+    /// Whether it has no wallet.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes the wallets of another set, too.
+    pub fn add(&mut self, other: &WalletSet) {
+        if self.is_empty() {
+            self.0 = Arc::clone(&other.0);
+        } else if *self != *other {
+            self.0 = Arc::new(self.0.union(&other.0).cloned().collect());
+        }
     }
 }
 
-impl<'a> FromIterator<(AgentId, &'a str)> for WalletSet {
-    fn from_iter<I: IntoIterator<Item = (AgentId, &'a str)>>(wallets: I) -> WalletSet {
-        let mut lists: BTreeMap<AgentId, Vec<Box<str>>> = BTreeMap::new();
-        for (agent, wallet) in wallets {
-            lists.entry(agent).or_default().push(wallet.into());
-        }
-        let sorted = |(agent, mut list): (AgentId, Vec<Box<str>>)| {
-            list.sort_unstable();
-            list.dedup();
-            (agent, list.into_boxed_slice())
-        };
-        WalletSet(Arc::new(lists.into_iter().map(sorted).collect()))
+impl<'a> FromIterator<&'a str> for WalletSet {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(wallets: I) -> WalletSet {
+        WalletSet(Arc::new(wallets.into_iter().map(Box::from).collect()))
     }
 }

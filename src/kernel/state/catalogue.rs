@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::kernel::{
     AgentId, PolicyId,
-    policy::{CheckedPolicy, CountedSet, PolicyScope, PolicySource, Program, check, compile},
+    policy::{CheckedPolicy, CountedSet, PolicySource, Program, check, compile},
 };
 
 /// One policy, or what is left of one that was removed.
@@ -143,10 +143,10 @@ impl Catalogue {
     /// Makes the programs anew; positions given before mean nothing any more.
     pub fn compile(&mut self) {
         let in_force: Vec<&Entry> = self.entries.values().filter(|entry| entry.is_active()).collect();
-        let everybody: Vec<usize> = positions(&in_force, |source| source.scope == PolicyScope::Organization);
+        let everybody: Vec<usize> = positions(&in_force, PolicySource::is_for_everybody);
         let mut listed: HashMap<AgentId, Vec<usize>> = HashMap::new();
         for (position, entry) in in_force.iter().enumerate() {
-            for agent in entry.source.iter().filter(|s| s.scope == PolicyScope::Assigned).flat_map(|s| &s.agents) {
+            for agent in entry.source.iter().filter(|s| !s.is_for_everybody()).flat_map(|s| &s.agents) {
                 let policies = listed.entry(*agent).or_default();
                 if policies.last() != Some(&position) {
                     policies.push(position);
@@ -178,9 +178,8 @@ impl Catalogue {
 
 impl Entry {
     fn applies_to(&self, agent: Option<AgentId>) -> bool {
-        self.source.as_ref().is_some_and(|source| match source.scope {
-            PolicyScope::Organization => true,
-            PolicyScope::Assigned => agent.is_some_and(|agent| source.agents.contains(&agent)),
+        self.source.as_ref().is_some_and(|source| {
+            source.is_for_everybody() || agent.is_some_and(|agent| source.agents.contains(&agent))
         })
     }
 
@@ -196,10 +195,10 @@ fn positions(entries: &[&Entry], wanted: impl Fn(&PolicySource) -> bool) -> Vec<
 
 /// A policy that cannot be read denies everything: fail closed.
 fn program(chosen: &[&Entry], default: Option<&CheckedPolicy>) -> Program {
-    if chosen.is_empty() {
-        return default.map_or_else(Program::deny_all, |default| compile([(default, 0)]));
-    }
-    let readable: Option<Vec<_>> =
-        chosen.iter().map(|entry| entry.checked.as_deref().map(|checked| (checked, entry.revision))).collect();
+    // A policy for wallets says nothing of what others pay, so it takes the place of no other.
+    let limits_all = chosen.iter().any(|entry| entry.source.as_ref().is_some_and(|source| !source.is_for_wallets()));
+    let default = (!limits_all).then(|| Some((default?, 0)));
+    let own = chosen.iter().map(|entry| entry.checked.as_deref().map(|checked| (checked, entry.revision)));
+    let readable: Option<Vec<_>> = default.into_iter().chain(own).collect();
     readable.map_or_else(Program::deny_all, compile)
 }

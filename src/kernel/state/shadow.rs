@@ -10,7 +10,7 @@ use crate::kernel::{
     AgentId, AgentIndex, Amount, AuthorizationId, PolicyId, Timestamp,
     event::ShadowDiffered,
     outcome::ViolationKind,
-    policy::{CountedSet, PeriodSet, PolicyScope, PolicySource, Program},
+    policy::{CountedSet, PeriodSet, PolicySource, Program},
 };
 
 /// The most policies that are in shadow at one time: each decides about every payment once more.
@@ -257,10 +257,9 @@ struct Reach {
 
 impl Reach {
     fn of(policy: &PolicySource) -> Reach {
-        let assigned = policy.active && policy.scope == PolicyScope::Assigned;
         Reach {
-            everybody: policy.active && policy.scope == PolicyScope::Organization,
-            agents: policy.agents.iter().filter(|_| assigned).copied().collect(),
+            everybody: policy.active && policy.is_for_everybody(),
+            agents: policy.agents.iter().filter(|_| policy.active).copied().collect(),
         }
     }
 
@@ -272,7 +271,7 @@ impl Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::policy::{PRIORITY_DEFAULT, RuleSource};
+    use crate::kernel::policy::{PRIORITY_DEFAULT, PolicyScope, RuleSource};
 
     fn capped(id: u128, agents: impl IntoIterator<Item = u128>) -> PolicySource {
         let rule = |text: &str| RuleSource {
@@ -292,6 +291,8 @@ mod tests {
             agents: agents.into_iter().map(AgentId).collect(),
             rules: vec![rule("5")],
             approval: None,
+            wallets: Vec::new(),
+            timezone: None,
         }
     }
 

@@ -84,14 +84,11 @@ async fn assign(
     let policy = object.required("policyId", policy, "the id of a policy")?;
     let _changing = state.changes.lock().await;
     let (source, revision) = policies::find(&state, policy).await?;
-    match source.scope {
-        PolicyScope::Organization => Ok(Printed::ok(&PolicyBody::of(&source, revision))),
-        PolicyScope::Assigned if source.agents.contains(&id) => Ok(Printed::ok(&PolicyBody::of(&source, revision))),
-        PolicyScope::Assigned => {
-            let agents = source.agents.iter().copied().chain([id]).collect();
-            policies::put(&state, &caller, PolicySource { agents, ..source }).await
-        }
+    if source.is_for(id) {
+        return Ok(Printed::ok(&PolicyBody::of(&source, revision)));
     }
+    let agents = source.agents.iter().copied().chain([id]).collect();
+    policies::put(&state, &caller, PolicySource { agents, ..source }).await
 }
 
 /// Takes a policy away from an agent.
@@ -111,8 +108,13 @@ async fn take_away(
     caller.about(&state, Need::POLICY_CHANGES, id)?;
     let _changing = state.changes.lock().await;
     let (mut source, _) = policies::find(&state, policy).await?;
-    if source.scope == PolicyScope::Organization {
-        let expected = "a policy with the scope `assigned`; this one is for every agent";
+    if source.is_for_everybody() {
+        let expected = "a policy that lists its agents; this one is for every agent";
+        return Err(Refusal::invalid("policyId", "cannot be taken away", expected).into());
+    }
+    // Without any agent, a policy for wallets would be for those of everybody.
+    if source.scope == PolicyScope::Wallet && source.agents == [id] {
+        let expected = "a policy with other agents besides; remove this one, or set it inactive";
         return Err(Refusal::invalid("policyId", "cannot be taken away", expected).into());
     }
     let before = source.agents.len();

@@ -269,6 +269,8 @@ mod tests {
             agents: Vec::new(),
             rules: Vec::new(),
             approval: None,
+            wallets: Vec::new(),
+            timezone: None,
         }
     }
 

@@ -6,11 +6,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    kernel::{
-        AgentId,
-        outcome::AgentView,
-        policy::{PolicyScope, PolicySource},
-    },
+    kernel::{outcome::AgentView, policy::PolicySource},
     server::identity::Need,
     wire::json::{PolicyBody, SetupBody, WalletBody},
 };
@@ -76,7 +72,10 @@ pub(super) async fn policies_in_force(
     {
         return Err(Rejection::not_found("no wallet of this agent has this id"));
     }
-    let policies = of_agent(&state, &view).await?;
+    let mut policies = of_agent(&state, &view).await?;
+    if let Some(wallet) = parameters.text("walletId") {
+        policies.retain(|(source, _)| source.is_for_wallet(wallet));
+    }
     let policies = policies.iter().map(|(source, revision)| PolicyBody::of(source, *revision)).collect();
     Ok(Printed::ok(&OwnPoliciesBody { policies }))
 }
@@ -100,13 +99,6 @@ pub(super) async fn setup(State(state): State<RestState>, caller: Caller) -> Res
 /// The policies that are in force for an agent.
 pub(super) async fn of_agent(state: &RestState, agent: &AgentView) -> Result<Vec<(PolicySource, u32)>, Rejection> {
     let mut policies = policies::all(state).await?;
-    policies.retain(|(source, _)| source.active && is_for(source, agent.id));
+    policies.retain(|(source, _)| source.active && source.is_for(agent.id));
     Ok(policies)
-}
-
-fn is_for(policy: &PolicySource, agent: AgentId) -> bool {
-    match policy.scope {
-        PolicyScope::Organization => true,
-        PolicyScope::Assigned => policy.agents.contains(&agent),
-    }
 }

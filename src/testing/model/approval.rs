@@ -13,7 +13,7 @@ use crate::kernel::{
         ApprovalAnswerView, ApprovalRequestView, ApprovalRequired, ApprovalStatus, Denial, HoldStatus, Measure,
         Violation, ViolationKind,
     },
-    policy::{ApprovalTerms, CheckedPolicy, PolicyScope},
+    policy::{ApprovalTerms, CheckedPolicy},
     request::{AgentStatus, DecideApproval},
 };
 
@@ -70,14 +70,15 @@ impl Model {
             .policies
             .iter()
             .filter(|policy| policy.source.active)
-            .filter(|policy| policy.source.scope == PolicyScope::Organization || policy.source.agents.contains(&id))
+            .filter(|policy| policy.source.is_for(id))
             .collect();
         concerned.sort_by_key(|policy| (std::cmp::Reverse(policy.source.priority), policy.source.id));
         let default = crate::kernel::policy::check(&self.options.default_policy);
-        let checked: Vec<&CheckedPolicy> = match (concerned.is_empty(), &default) {
-            (true, Ok(default)) => vec![default],
-            _ => concerned.iter().map(|policy| &policy.checked).collect(),
-        };
+        let mut checked: Vec<&CheckedPolicy> = concerned.iter().map(|policy| &policy.checked).collect();
+        if concerned.iter().all(|policy| policy.source.is_for_wallets()) {
+            checked.extend(&default);
+            checked.sort_by_key(|policy| (std::cmp::Reverse(policy.priority()), policy.id()));
+        }
         let inside = question.is_inside_envelope();
         let asks = |policy: &&&CheckedPolicy| {
             let mut verdict = Verdict::default();

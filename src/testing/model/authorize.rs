@@ -6,6 +6,7 @@ use super::{
     approval::Waiting,
     counted::NarrowCall,
     examine::{Ask, Question, Verdict},
+    lease::inner,
     operator::room,
     place::{Target, check, check_fields, payee},
     sum::{left, micros},
@@ -105,8 +106,8 @@ impl Model {
     fn ends_at(&self, agent: &super::agent::Agent, intent: Intent) -> Timestamp {
         let position = self.agents.iter().position(|each| each.id == agent.id).expect("it is in the list");
         let rules = self.rules(position).unwrap_or_default();
-        let longest = rules.iter().filter_map(|rule| match rule {
-            Rule::SessionDuration { max } => Some(*max),
+        let longest = rules.into_iter().filter_map(|rule| match inner(rule) {
+            Rule::SessionDuration { max } => Some(max),
             _ => None,
         });
         let asked = if let Intent::Session { duration } = intent { duration } else { None };

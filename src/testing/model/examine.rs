@@ -278,7 +278,7 @@ impl Question<'_> {
                 self.velocity(kind, calls, *max_count, verdict);
             }
             Rule::OnWallets { wallets, rule } => {
-                let listed = |wallet: &usize| wallets.contains(self.agent.id, &self.agent.wallets[*wallet].source.id);
+                let listed = |wallet: &usize| wallets.contains(&self.agent.wallets[*wallet].source.id);
                 if let Some(wallet) = self.payer.filter(listed) {
                     self.rule(rule, inside, Some(wallet), verdict);
                 }

@@ -91,14 +91,14 @@ impl Model {
     }
 
     fn velocity_maxima(&self, agent: usize) -> impl Iterator<Item = u32> {
-        self.all_rules(agent).into_iter().filter_map(|rule| match rule {
+        self.all_rules(agent).into_iter().filter_map(|rule| match inner(rule) {
             Rule::Velocity { max_count, .. } | Rule::VelocityPerEndpoint { max_count, .. } => Some(max_count),
             _ => None,
         })
     }
 
     fn cumulative_caps(&self, agent: usize) -> impl Iterator<Item = Amount> {
-        let rules = self.all_rules(agent).into_iter().filter_map(|rule| match rule {
+        let rules = self.all_rules(agent).into_iter().filter_map(|rule| match inner(rule) {
             Rule::WindowLimit { cap, .. }
             | Rule::BudgetCap { cap, .. }
             | Rule::RollingLimit { cap, .. }
@@ -113,6 +113,11 @@ impl Model {
         let budget = self.agents[agent].budget_in_force().map(|budget| budget.approved);
         rules.chain(wallets.flatten()).chain(budget)
     }
+}
+
+/// What a rule says, whichever wallets it is for.
+pub(super) fn inner(rule: Rule) -> Rule {
+    if let Rule::OnWallets { rule, .. } = rule { *rule } else { rule }
 }
 
 fn share(whole: u64, percent: u8) -> i128 {

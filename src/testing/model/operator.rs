@@ -13,7 +13,7 @@ use super::{
 };
 use crate::kernel::{
     AgentIndex, Failure, KeyId, Outcome, PolicyId,
-    policy::{CheckedPolicy, PolicyScope, PolicySource, Rule, check},
+    policy::{CheckedPolicy, PolicySource, Rule, check},
     request::{AgentStatus, CreateAgent, Freeze, KeySource, UpdateAgent, WalletSource},
 };
 
@@ -171,15 +171,16 @@ impl Model {
         let id = self.agents[agent].id;
         let concern = |policy: &&Policy| {
             let source = &policy.source;
-            source.active && (source.scope == PolicyScope::Organization || source.agents.contains(&id))
+            source.active && source.is_for(id)
         };
         let mut concerned: Vec<&Policy> = self.policies.iter().filter(concern).collect();
         concerned.sort_by_key(|policy| (Reverse(policy.source.priority), policy.source.id));
         let default = check(&self.options.default_policy);
-        let checked: Vec<&CheckedPolicy> = match concerned.is_empty() {
-            true => vec![default.as_ref().ok()?],
-            false => concerned.into_iter().map(|policy| &policy.checked).collect(),
-        };
+        let mut checked: Vec<&CheckedPolicy> = concerned.iter().map(|policy| &policy.checked).collect();
+        if concerned.iter().all(|policy| policy.source.is_for_wallets()) {
+            checked.push(default.as_ref().ok()?);
+            checked.sort_by_key(|policy| (std::cmp::Reverse(policy.priority()), policy.id()));
+        }
         let mut rules: Vec<Rule> = Vec::new();
         for rule in checked.into_iter().filter(|policy| policy.is_active()).flat_map(of) {
             if !rules.contains(rule) {

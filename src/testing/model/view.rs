@@ -12,7 +12,7 @@ use crate::kernel::{
         AgentView, AuthorizationView, BudgetView, LimitView, Measure, ServiceView, SessionView, ShardView,
         SimulationView, View, ViolationKind, WalletView,
     },
-    policy::{Over, PolicyScope, PolicySource, Rule, SpendWindow, check},
+    policy::{Over, PolicySource, Rule, SpendWindow, check},
     request::{Query, Simulation},
 };
 
@@ -97,7 +97,7 @@ impl Model {
         }
         let concerns = |draft: &PolicySource| {
             let agent = self.agents[agent].id;
-            draft.active && (draft.scope == PolicyScope::Organization || draft.agents.contains(&agent))
+            draft.active && draft.is_for(agent)
         };
         Ok(SimulationView {
             applies: simulation.draft.as_ref().is_none_or(concerns),
@@ -242,7 +242,7 @@ impl Model {
             }
             Rule::OnWallets { wallets, rule } => {
                 let wallet = agent.first_wallet()?;
-                let listed = wallets.contains(agent.id, &agent.wallets[wallet].source.id);
+                let listed = wallets.contains(&agent.wallets[wallet].source.id);
                 listed.then(|| self.limit(agent, rule, protocol, session, Some(wallet)))?
             }
             _ => None,

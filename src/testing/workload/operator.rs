@@ -24,8 +24,12 @@ const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Pacific/Auckland
 pub(super) fn options(workload: &mut Workload) -> Options {
     let default_policy = PolicySource { active: true, ..source(workload, PolicyId(1)) };
     let random = &mut workload.random;
-    let mut options =
-        Options::new(PolicySource { scope: PolicyScope::Organization, agents: Vec::new(), ..default_policy });
+    let mut options = Options::new(PolicySource {
+        scope: PolicyScope::Organization,
+        agents: Vec::new(),
+        wallets: Vec::new(),
+        ..default_policy
+    });
     options.require_wallet = random.chance(10);
     options.session_kept = Duration::from_secs(random.pick(&[3600, 24 * 3600]));
     options.history_kept = Duration::from_secs(random.pick(&[600, 3600, 24 * 3600]));
@@ -207,6 +211,8 @@ fn source(workload: &mut Workload, id: PolicyId) -> PolicySource {
         timeout: random.chance(50).then(|| Duration::from_secs(random.between(1, 900))),
     });
     let agents = (0..AGENTS).filter(|_| random.chance(50)).map(agent_id).collect();
+    let on_wallets = random.chance(15);
+    let wallets = if on_wallets { vec![random.pick(&WALLETS[1..]).to_owned()] } else { Vec::new() };
     PolicySource {
         id,
         name: "a policy".to_owned(),
@@ -214,10 +220,16 @@ fn source(workload: &mut Workload, id: PolicyId) -> PolicySource {
         policy_type: "SPEND_LIMIT".to_owned(),
         priority: random.pick(&[10, 50, 50, 90]),
         active: random.chance(85),
-        scope: if everybody { PolicyScope::Organization } else { PolicyScope::Assigned },
+        scope: match (on_wallets, everybody) {
+            (true, _) => PolicyScope::Wallet,
+            (false, true) => PolicyScope::Organization,
+            (false, false) => PolicyScope::Assigned,
+        },
         agents: if everybody { Vec::new() } else { agents },
         rules,
         approval,
+        wallets,
+        timezone: random.chance(15).then(|| random.pick(&ZONES).to_owned()),
     }
 }
 

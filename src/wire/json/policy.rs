@@ -32,11 +32,17 @@ pub struct PolicyRequest {
     priority: Option<u8>,
     /// Whether it is in force; `true` unless said otherwise.
     is_active: Option<bool>,
-    /// `organization` for all agents, `assigned` for those in `agentIds`.
+    /// `organization` for all agents, `assigned` for those in `agentIds`, `wallet` for payments from the wallets in `walletIds`.
     #[schema(example = "organization")]
     scope: Option<String>,
     /// The agents that it is for.
     agent_ids: Option<Vec<AgentId>>,
+    /// The wallets that it is for.
+    #[schema(max_items = 1000)]
+    wallet_ids: Option<Vec<String>>,
+    /// The time zone of those of its rules that name none, such as `Europe/Berlin`; UTC unless said otherwise.
+    #[schema(example = "Europe/Berlin")]
+    timezone: Option<String>,
     /// Who decides what its rules want a human to decide; one operator, whoever it is, unless said otherwise.
     approval: Option<ApprovalRequest>,
     /// What it says. All of them must pass.
@@ -126,6 +132,8 @@ pub fn read_policy(object: &Object<'_>, id: PolicyId) -> Result<PolicySource, Re
         agents: Vec::new(),
         rules: Vec::new(),
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     };
     let mut source = patch.apply(blank);
     if let Some(rules) = rules(object)? {
@@ -162,6 +170,8 @@ pub struct PolicyPatch {
     scope: Option<PolicyScope>,
     agents: Option<Vec<AgentId>>,
     approval: Option<ApprovalTerms>,
+    wallets: Option<Vec<String>>,
+    timezone: Option<String>,
 }
 
 /// A change of a policy; what is not named stays as it is.
@@ -181,11 +191,17 @@ pub struct PolicyUpdateRequest {
     priority: Option<u8>,
     /// Whether it is in force; `true` unless said otherwise.
     is_active: Option<bool>,
-    /// `organization` for all agents, `assigned` for those in `agentIds`.
+    /// `organization` for all agents, `assigned` for those in `agentIds`, `wallet` for payments from the wallets in `walletIds`.
     #[schema(example = "organization")]
     scope: Option<String>,
     /// The agents that it is for.
     agent_ids: Option<Vec<AgentId>>,
+    /// The wallets that it is for.
+    #[schema(max_items = 1000)]
+    wallet_ids: Option<Vec<String>>,
+    /// The time zone of those of its rules that name none, such as `Europe/Berlin`.
+    #[schema(example = "Europe/Berlin")]
+    timezone: Option<String>,
     /// Who decides what its rules want a human to decide.
     approval: Option<ApprovalRequest>,
 }
@@ -205,14 +221,22 @@ impl PolicyPatch {
             scope: scope(object)?,
             agents: agent_ids(object)?,
             approval: approval(object)?,
+            wallets: object.texts("walletIds")?,
+            timezone: object.text("timezone")?,
         })
     }
 
-    /// `policy` with what the patch says. Naming agents and no scope assigns the policy to them.
+    /// `policy` with what the patch says. Naming wallets or agents and no scope makes the policy one for them.
     #[must_use]
     pub fn apply(self, policy: PolicySource) -> PolicySource {
         let named = self.agents.as_ref().is_some_and(|agents| !agents.is_empty());
-        let scope = self.scope.or(named.then_some(PolicyScope::Assigned)).unwrap_or(policy.scope);
+        let on_wallets = self.wallets.as_ref().unwrap_or(&policy.wallets);
+        let implied = match (on_wallets.is_empty(), named) {
+            (false, _) => Some(PolicyScope::Wallet),
+            (true, true) => Some(PolicyScope::Assigned),
+            (true, false) => None,
+        };
+        let scope = self.scope.or(implied).unwrap_or(policy.scope);
         PolicySource {
             id: policy.id,
             name: self.name.unwrap_or(policy.name),
@@ -224,6 +248,8 @@ impl PolicyPatch {
             agents: self.agents.unwrap_or(policy.agents),
             rules: policy.rules,
             approval: self.approval.or(policy.approval),
+            wallets: self.wallets.unwrap_or(policy.wallets),
+            timezone: self.timezone.or(policy.timezone),
         }
     }
 }
@@ -240,7 +266,10 @@ fn scope(object: &Object<'_>) -> Result<Option<PolicyScope>, Refusal> {
         None => Ok(None),
         Some("organization" | "org" | "org-wide") => Ok(Some(PolicyScope::Organization)),
         Some("assigned") => Ok(Some(PolicyScope::Assigned)),
-        Some(_) => Err(Refusal::invalid(object.place("scope"), "is not known", "`organization` or `assigned`")),
+        Some("wallet") => Ok(Some(PolicyScope::Wallet)),
+        Some(_) => {
+            Err(Refusal::invalid(object.place("scope"), "is not known", "`organization`, `assigned` or `wallet`"))
+        }
     }
 }
 
@@ -301,6 +330,10 @@ pub struct PolicyBody<'a> {
     scope: &'static str,
     #[schema(value_type = Vec<AgentId>)]
     agent_ids: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    wallet_ids: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approval: Option<ApprovalBody>,
     rules: Vec<RuleBody<'a>>,
@@ -346,8 +379,11 @@ impl<'a> PolicyBody<'a> {
             scope: match source.scope {
                 PolicyScope::Organization => "organization",
                 PolicyScope::Assigned => "assigned",
+                PolicyScope::Wallet => "wallet",
             },
             agent_ids: source.agents.iter().map(AgentId::to_string).collect(),
+            wallet_ids: &source.wallets,
+            timezone: source.timezone.as_deref(),
             approval: source.approval.as_ref().map(|terms| ApprovalBody {
                 required_approvals: terms.required,
                 specific_approvers: terms.approvers.iter().map(KeyId::to_string).collect(),
@@ -399,6 +435,18 @@ mod tests {
         let patch = PolicyPatch::read(&Object::read(br#"{"isActive":false}"#).unwrap()).unwrap();
         let patched = patch.apply(read(&agents).unwrap());
         assert_eq!((patched.active, patched.scope, patched.agents), (false, PolicyScope::Assigned, vec![AgentId(1)]));
+    }
+
+    #[test]
+    fn naming_wallets_makes_the_policy_one_for_them() {
+        let source = read(r#"{"name":"x","walletIds":["w1"],"timezone":"Europe/Berlin"}"#).unwrap();
+        assert_eq!((source.scope, &source.wallets), (PolicyScope::Wallet, &vec!["w1".to_owned()]));
+        assert_eq!(read(&print(&PolicyBody::of(&source, 3))), Ok(source.clone()));
+        let patch = |body: &str| PolicyPatch::read(&Object::read(body.as_bytes()).unwrap()).unwrap();
+        let patched = patch(&format!(r#"{{"agentIds":["{}"]}}"#, AgentId(1))).apply(source.clone());
+        assert_eq!((patched.scope, patched.agents), (PolicyScope::Wallet, vec![AgentId(1)]));
+        let patched = patch(r#"{"scope":"organization","walletIds":[]}"#).apply(source);
+        assert_eq!((patched.scope, patched.wallets), (PolicyScope::Organization, Vec::new()));
     }
 
     #[test]

@@ -18,6 +18,8 @@ fn policy(rules: Vec<RuleSource>) -> PolicySource {
         agents: Vec::new(),
         rules,
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     }
 }
 

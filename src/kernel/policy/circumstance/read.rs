@@ -207,7 +207,7 @@ pub(super) fn days(value: &Value<'_>) -> Result<Condition, PolicyError> {
         members.finish()?;
         (zone, days.collect(day)?)
     } else {
-        (Zone::utc(), value.collect(day)?)
+        (value.policy_zone(), value.collect(day)?)
     };
     let bits = days.into_iter().fold(0, |bits: u8, day| bits | 1 << day);
     Ok(Condition::Clock(zone, Span::Days(bits)))
@@ -274,7 +274,7 @@ fn expiration(value: &Value<'_>) -> Result<Condition, PolicyError> {
         Ok(Condition::Clock(zone, span))
     };
     if !value.is_object() {
-        return until(Zone::utc(), value);
+        return until(value.policy_zone(), value);
     }
     let mut members =
         value.object(r#"a date such as `2026-12-31`, or `{"date":"2026-12-31","timezone":"Europe/Berlin"}`"#)?;
@@ -285,11 +285,7 @@ fn expiration(value: &Value<'_>) -> Result<Condition, PolicyError> {
 }
 
 fn zone(members: &mut Members<'_>) -> Result<Zone, PolicyError> {
-    let Some(name) = members.optional("timezone").or_else(|| members.optional("timeZone")) else {
-        return Ok(Zone::utc());
-    };
-    const EXPECTED: &str = "a time zone of the IANA database, such as `Europe/Berlin`";
-    Zone::named(&name.plain_text(EXPECTED)?).ok_or_else(|| name.invalid(EXPECTED))
+    Ok(members.zone()?.unwrap_or_else(Zone::utc))
 }
 
 fn hours(start: &Value<'_>, end: &Value<'_>) -> Result<Span, PolicyError> {

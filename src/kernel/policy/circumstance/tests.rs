@@ -19,6 +19,8 @@ fn refusal(rule_type: &str, operator: &str, value: &str, action: &str) -> Option
         agents: Vec::new(),
         rules: vec![RuleSource { rule_type, operator, value, action }],
         approval: None,
+        wallets: Vec::new(),
+        timezone: None,
     };
     check(&source).err().map(|error| error.to_string())
 }
