@@ -32,7 +32,7 @@ measured() {
             "$(dirname "$description")/estimates.json")
         awk -v name="$name" -v median="$median" -v elements="${elements:-1}" 'BEGIN { printf "%s\t%.3f\n", name, median / elements }'
     done | sort
-    awk -F ': ' '/^cold start\/.* s$/ { printf "%s\t%.0f\n", $1, 1e9 * $2 }' "$lines"
+    awk -F ': ' '/^(cold start|backtest)\/.*: [0-9.]+ s/ { printf "%s\t%.0f\n", $1, 1e9 * $2 }' "$lines"
 }
 
 # shellcheck disable=SC2016 # the awk program has dollars and backquotes of its own
