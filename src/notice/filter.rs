@@ -1,5 +1,7 @@
 //! Which notices somebody wants.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 use super::NoticeKind;
@@ -63,12 +65,12 @@ pub struct NoticeFilter {
     /// Of these kinds.
     pub kinds: KindSet,
     /// Of these agents; empty for everybody's, and those of no agent.
-    pub agents: Vec<AgentId>,
+    pub agents: BTreeSet<AgentId>,
 }
 
 impl NoticeFilter {
     /// Wants everything.
-    pub const ALL: NoticeFilter = NoticeFilter { kinds: KindSet::ALL, agents: Vec::new() };
+    pub const ALL: NoticeFilter = NoticeFilter { kinds: KindSet::ALL, agents: BTreeSet::new() };
 
     /// Whether a notice of this kind, of this agent, is wanted.
     #[must_use]
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn who_wants_some_agents_is_told_nothing_of_others_and_of_nobody() {
-        let filter = NoticeFilter { kinds: KindSet::ALL, agents: vec![AgentId(1)] };
+        let filter = NoticeFilter { kinds: KindSet::ALL, agents: BTreeSet::from([AgentId(1)]) };
         for (agent, wanted) in [(Some(AgentId(1)), true), (Some(AgentId(2)), false), (None, false)] {
             assert_eq!(filter.wants(NoticeKind::PaymentApproved, agent), wanted);
             assert!(NoticeFilter::ALL.wants(NoticeKind::PaymentApproved, agent));

@@ -418,9 +418,9 @@ fn what_every_shard_follows_is_told_of_one() {
 
 #[test]
 fn only_what_is_wanted_is_told() {
-    let filter = NoticeFilter { agents: vec![AGENT], ..NoticeFilter::ALL };
+    let filter = NoticeFilter { agents: BTreeSet::from([AGENT]), ..NoticeFilter::ALL };
     assert!(told(ShardId(0), &filter).iter().flat_map(|(_, notice)| notice).all(|notice| notice.agent == Some(AGENT)));
-    let filter = NoticeFilter { agents: vec![AgentId(1)], ..NoticeFilter::ALL };
+    let filter = NoticeFilter { agents: BTreeSet::from([AgentId(1)]), ..NoticeFilter::ALL };
     assert!(told(ShardId(0), &filter).iter().all(|(_, notice)| notice.is_none()));
 }
 

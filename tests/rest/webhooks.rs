@@ -92,6 +92,22 @@ async fn a_webhook_is_written_shown_changed_and_removed_and_its_secret_is_shown_
 }
 
 #[tokio::test]
+async fn a_webhook_that_is_written_twice_under_one_key_is_one() {
+    let gateway = Gateway::new();
+    let bearer = format!("Bearer {}", gateway.operator);
+    let headers =
+        [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", "finance")];
+    let body = r#"{"url":"https://hooks.example.com/","events":["payment.*"]}"#;
+    let first = gateway.send("POST", "/api/webhooks", &headers, body).await.expect(201);
+    let second = gateway.send("POST", "/api/webhooks", &headers, body).await.expect(201);
+    assert_eq!((second.headers["idempotency-replayed"].to_str().unwrap(), &second.text), ("true", &first.text));
+    let other = gateway.send("POST", "/api/webhooks", &headers, r#"{"url":"https://hooks.example.com/"}"#).await;
+    other.refused(409, "IDEMPOTENCY_CONFLICT", None);
+    let list = gateway.get("/api/webhooks", &gateway.operator).await.expect(200).json();
+    assert_eq!(list["webhooks"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_webhook_that_could_reach_what_it_must_not_is_refused() {
     let gateway = Gateway::new();
     for url in [

@@ -1,6 +1,6 @@
 //! Events as they happen: a stream that goes on where it stopped.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 
 use axum::{
     body::{Body as HttpBody, Bytes},
@@ -101,7 +101,7 @@ async fn follow_own(
 ) -> Result<Response, Rejection> {
     let id = caller.agent_id()?;
     let agent = caller.agent(&state, Need::EVENTS)?;
-    open(&state, &caller, &parameters, last, vec![id], Some(agent))
+    open(&state, &caller, &parameters, last, BTreeSet::from([id]), Some(agent))
 }
 
 /// Opens a stream of the events of `agents`, or of all; of one shard where it is that of one agent.
@@ -110,7 +110,7 @@ fn open(
     caller: &Caller,
     parameters: &Parameters,
     last: Option<String>,
-    agents: Vec<AgentId>,
+    agents: BTreeSet<AgentId>,
     own: Option<AgentHandle>,
 ) -> Result<Response, Rejection> {
     let feed = feed(state)?.clone();

@@ -16,7 +16,7 @@ use utoipa::{
 use uuid::Uuid;
 
 use crate::{
-    kernel::{AgentId, AuthorizationId, BudgetRequestId, CounterpartyId, OperationId, PolicyId},
+    kernel::{AgentId, AuthorizationId, BudgetRequestId, CounterpartyId, OperationId, PolicyId, WebhookId},
     wire::json::{Object, Refusal},
 };
 
@@ -106,6 +106,11 @@ pub(super) fn policy(key: Option<&str>) -> PolicyId {
 /// A payee's id.
 pub(super) fn counterparty(key: Option<&str>) -> CounterpartyId {
     CounterpartyId(operation(key).0)
+}
+
+/// A webhook's id.
+pub(super) fn webhook(key: Option<&str>) -> WebhookId {
+    WebhookId(operation(key).0)
 }
 
 /// A wallet's id.

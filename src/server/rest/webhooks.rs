@@ -28,7 +28,7 @@ use super::{
     audit::feed,
     body::Body,
     caller::Caller,
-    ids::Id,
+    ids::{self, Id, KeyHeader},
 };
 
 /// The most webhooks that are tried at one time.
@@ -68,18 +68,39 @@ async fn list(State(state): State<RestState>, caller: Caller) -> Result<Printed,
     path = "/api/webhooks",
     tag = "webhooks",
     security(("key" = ["team:write"])),
+    params(KeyHeader),
     request_body = WebhookRequest,
     responses((status = 201, description = "The webhook.", body = IssuedWebhook))
 )]
-async fn create(State(state): State<RestState>, caller: Caller, body: Body) -> Result<Printed, Rejection> {
+async fn create(
+    State(state): State<RestState>,
+    caller: Caller,
+    key: KeyHeader,
+    body: Body,
+) -> Result<Printed, Rejection> {
     caller.allow(Need::WEBHOOK_CHANGES)?;
-    let patch = WebhookPatch::read(&body.object()?)?;
-    let source = patch.create(WebhookId(Uuid::now_v7().as_u128()), secret()?)?;
+    let object = body.object()?;
+    let (key, patch) = (key.or_in(&object)?, WebhookPatch::read(&object)?);
+    let id = ids::webhook(key.as_deref());
+    let _changing = state.changes.lock().await;
+    if let Some(known) = all(&state).await?.into_iter().find(|webhook| webhook.source.id == id) {
+        return again(patch, &known);
+    }
+    let source = patch.create(id, secret()?)?;
     check(&state, &source)?;
     let told = feed(&state)?.end().positions().map(EventPlace::from).collect();
     let begin = WebhookProgress { told, behind: Vec::new() };
     put(&state, &caller, &source, begin).await?;
     Ok(Printed::created(&IssuedWebhook::of_source(&source)))
+}
+
+/// The answer to a webhook that is written a second time under the same key.
+fn again(patch: WebhookPatch, known: &Webhook) -> Result<Printed, Rejection> {
+    if patch.create(known.source.id, known.source.secret.clone())? != known.source {
+        let message = "`Idempotency-Key` names a webhook that is described otherwise; use a new key";
+        return Err(Refusal::new(ErrorCode::IdempotencyConflict, message).into());
+    }
+    Ok(Printed::created(&IssuedWebhook::of(known)).repeated(true))
 }
 
 /// Shows a webhook, without its secret.

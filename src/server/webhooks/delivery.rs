@@ -268,7 +268,7 @@ fn filter(source: &WebhookSource) -> NoticeFilter {
     let known: Vec<&str> = words().filter(|word| KindSet::of_words([*word]).is_ok()).collect();
     let is_none = known.is_empty() && !source.events.is_empty();
     let kinds = if is_none { KindSet::NONE } else { KindSet::of_words(known).unwrap_or(KindSet::NONE) };
-    NoticeFilter { kinds, agents: source.agents.clone() }
+    NoticeFilter { kinds, agents: source.agents.iter().copied().collect() }
 }
 
 #[cfg(test)]

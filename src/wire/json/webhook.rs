@@ -50,6 +50,9 @@ pub struct WebhookRequest {
     /// What signs the deliveries; made up unless it is chosen.
     #[schema(min_length = 16, max_length = 256)]
     secret: Option<String>,
+    /// As the header `Idempotency-Key`.
+    #[schema(min_length = 1, max_length = 256)]
+    idempotency_key: Option<String>,
     /// Whether anything is delivered. What happens meanwhile is delivered afterwards, as far as it is kept. Also `active`.
     is_active: Option<bool>,
 }
