@@ -97,12 +97,16 @@ impl SanctionsList {
     /// The list in parts, in order; there is always one.
     #[must_use]
     pub fn parts(&self, digest: [u8; 32]) -> Vec<SanctionsPart> {
-        parts(digest, &self.addresses, &self.countries)
+        parts(digest, self.addresses.iter().map(|address| &**address), &self.countries)
     }
 }
 
 /// Entries in parts, in order; there is always one.
-pub(crate) fn parts(list: [u8; 32], addresses: &[Box<str>], countries: &[CountryCode]) -> Vec<SanctionsPart> {
+pub(crate) fn parts<'a>(
+    list: [u8; 32],
+    addresses: impl Iterator<Item = &'a str>,
+    countries: &[CountryCode],
+) -> Vec<SanctionsPart> {
     let part = |number| SanctionsPart { list, number, addresses: Vec::new(), countries: Vec::new() };
     let mut parts = vec![SanctionsPart { countries: countries.to_vec(), ..part(0) }];
     let mut bytes = 0;
@@ -113,7 +117,7 @@ pub(crate) fn parts(list: [u8; 32], addresses: &[Box<str>], countries: &[Country
             bytes = address.len();
         }
         if let Some(last) = parts.last_mut() {
-            last.addresses.push(address.clone());
+            last.addresses.push(address.into());
         }
     }
     parts

@@ -42,10 +42,12 @@ struct Staged {
     entries: Entries,
 }
 
-/// Who is on a list.
+/// Who is on a list. All addresses are one text, so that a shard does not stand still to let a list go.
 #[derive(Debug, Default)]
 struct Entries {
-    addresses: Vec<Box<str>>,
+    addresses: String,
+    /// Where each address ends.
+    ends: Vec<u32>,
     countries: Vec<CountryCode>,
     /// The hash of each address, and its place.
     by_hash: HashTable<(u64, u32)>,
@@ -60,7 +62,7 @@ impl Sanctions {
         let is_next = |staged: &&mut Staged| staged.list == part.list && staged.next == part.number;
         if let Some(staged) = self.staged.as_mut().filter(is_next) {
             staged.next += 1;
-            part.addresses.iter().for_each(|address| staged.entries.add(address.clone()));
+            part.addresses.iter().for_each(|address| staged.entries.add(address));
             staged.entries.countries.extend(&part.countries);
         }
     }
@@ -97,7 +99,7 @@ impl Sanctions {
         self.staged.as_ref().is_some_and(|staged| {
             let entries = &staged.entries;
             staged.list == summary.digest
-                && entries.addresses.len() == summary.addresses as usize
+                && entries.ends.len() == summary.addresses as usize
                 && entries.countries.len() == summary.countries as usize
         })
     }
@@ -111,7 +113,7 @@ impl Sanctions {
             return Some(own);
         }
         let staged = self.staged.as_ref().filter(|staged| staged.list == part.list && staged.next == part.number)?;
-        Some((staged.entries.addresses.len() + own.0, staged.entries.countries.len() + own.1))
+        Some((staged.entries.ends.len() + own.0, staged.entries.countries.len() + own.1))
     }
 
     /// Whether a recipient is on the list in force.
@@ -140,28 +142,40 @@ impl InForce {
     /// The list in parts, as it came.
     #[must_use]
     pub fn parts(&self) -> Vec<SanctionsPart> {
-        parts(self.summary.digest, &self.entries.addresses, &self.entries.countries)
+        parts(self.summary.digest, self.entries.addresses(), &self.entries.countries)
     }
 }
 
 impl Entries {
-    fn add(&mut self, address: Box<str>) {
-        let (hash, place) = (xxh3_64(address.as_bytes()), self.addresses.len() as u32);
-        self.addresses.push(address);
+    /// Requires that there is room: the addresses of a list have less than 2³² bytes.
+    fn add(&mut self, address: &str) {
+        let (hash, place) = (xxh3_64(address.as_bytes()), self.ends.len() as u32);
+        self.addresses.push_str(address);
+        self.ends.push(self.addresses.len() as u32);
         self.by_hash.insert_unique(hash, (hash, place), |(hash, _)| *hash);
     }
 
+    /// The address at a place; empty where there is none.
+    fn address(&self, place: usize) -> &str {
+        let end = |place: usize| self.ends.get(place).map_or(0, |end| *end as usize);
+        let start = place.checked_sub(1).map_or(0, end);
+        self.addresses.get(start..end(place)).unwrap_or_default()
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len()).map(|place| self.address(place))
+    }
+
     fn has(&self, recipient: &Name<'_>) -> bool {
-        let is_it = |(_, place): &(u64, u32)| {
-            self.addresses.get(*place as usize).is_some_and(|address| **address == *recipient.text())
-        };
+        let is_it = |(_, place): &(u64, u32)| self.address(*place as usize) == recipient.text();
         self.by_hash.find(recipient.hash(), is_it).is_some()
     }
 }
 
 impl Encode for Entries {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.addresses.encode(encoder)?;
+        (self.ends.len() as u64).encode(encoder)?;
+        self.addresses().try_for_each(|address| address.encode(encoder))?;
         self.countries.encode(encoder)
     }
 }
@@ -169,7 +183,9 @@ impl Encode for Entries {
 impl<C> Decode<C> for Entries {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let mut entries = Entries::default();
-        Vec::<Box<str>>::decode(decoder)?.into_iter().for_each(|address| entries.add(address));
+        for _ in 0..u64::decode(decoder)? {
+            entries.add(&String::decode(decoder)?);
+        }
         entries.countries = Vec::decode(decoder)?;
         Ok(entries)
     }
