@@ -25,10 +25,10 @@ use plan::Plan;
 use site::Site;
 
 /// How many requests one gateway gets, before the next starts with nothing.
-const REQUESTS_PER_GATEWAY: u64 = 250;
+const REQUESTS_PER_GATEWAY: u64 = 400;
 /// How many requests one agent gets.
 const REQUESTS_PER_AGENT: u64 = 50;
-const REQUESTS_DEFAULT: u64 = 5000;
+const REQUESTS_DEFAULT: u64 = 8000;
 /// How much more often operations that act on payments are asked for than others: they build on each other.
 const PAYMENT_WEIGHT: u64 = 3;
 
