@@ -107,6 +107,10 @@ fn the_policy_in_force_would_have_decided_everything_as_it_did() {
             ("DAILY_LIMIT", "0.002"),
             ("X402_SESSION_BUDGET", "0.000300"),
             ("VELOCITY_LIMIT", r#"{"maxCount":9,"period":"HOUR"}"#),
+            ("DAILY_LIMIT", r#"{"amount":"0.003","timezone":"Europe/Berlin"}"#),
+            ("ROLLING_LIMIT", r#"{"amount":"0.001","seconds":7200}"#),
+            ("X402_MAX_PER_ENDPOINT", "0.001500"),
+            ("MPP_VELOCITY_PER_ENDPOINT", r#"{"maxCount":9,"period":"HOUR"}"#),
         ]);
         lived.ask(&Request::PutPolicy(judged.clone(), None)).unwrap();
         let mut incarnation = 1;
@@ -300,6 +304,43 @@ fn rules_about_what_is_known_and_about_when_judge_the_past_as_it_was() {
         let rule = draft.rules[0].rule_type.clone();
         assert_eq!(denied_ids(lived.judge(&draft, Timestamp::ZERO).report()), expected, "{rule}");
     }
+}
+
+/// The journal knows the endpoints of payments that were made while a policy limited any.
+#[test]
+fn endpoints_are_those_of_the_past_as_far_as_they_were_known() {
+    let resources = ["/a", "/b", "/a", "/b", "/a"];
+    let limits = |live: &str, draft: &str| {
+        let mut lived = permitted();
+        lived.ask(&Request::PutPolicy(policy(&[("X402_MAX_PER_ENDPOINT", live)]), None)).unwrap();
+        for (id, resource) in (1..).zip(resources) {
+            pay(&mut lived, Authorize { resource, ..charge(id, 20) });
+        }
+        let draft = policy(&[("X402_MAX_PER_ENDPOINT", draft)]);
+        denied_ids(lived.judge(&draft, Timestamp::from_micros(2)).report())
+    };
+    assert_eq!(limits("1", "0.000060"), []);
+    assert_eq!(limits("1", "0.000040"), [5]);
+    assert_eq!(limits("1", "0.000020"), [3, 4, 5]);
+    let pace =
+        |count: u32| policy(&[("X402_VELOCITY_PER_ENDPOINT", &format!(r#"{{"maxCount":{count},"period":"HOUR"}}"#))]);
+    let mut lived = permitted();
+    lived.ask(&Request::PutPolicy(pace(100), None)).unwrap();
+    for (id, resource) in (1..).zip(resources) {
+        pay(&mut lived, Authorize { resource, ..charge(id, 20) });
+    }
+    assert_eq!(denied_ids(lived.judge(&pace(2), Timestamp::from_micros(2)).report()), [5]);
+}
+
+#[test]
+fn where_endpoints_were_not_known_a_service_is_one() {
+    let mut lived = permitted();
+    for (id, resource) in (1..).zip(["/a", "/b", "/c"]) {
+        pay(&mut lived, Authorize { resource, ..charge(id, 20) });
+    }
+    pay(&mut lived, Authorize { service: "data.example.com", ..charge(4, 20) });
+    let draft = policy(&[("X402_MAX_PER_ENDPOINT", "0.000040")]);
+    assert_eq!(denied_ids(lived.judge(&draft, Timestamp::ZERO).report()), [3]);
 }
 
 #[test]

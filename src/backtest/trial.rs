@@ -11,7 +11,7 @@ use super::{
     report::{Example, Report},
 };
 use crate::kernel::{
-    AgentIndex, AuthorizationId, Event, Failure, NameId, Outcome, PolicyId, Request, Timestamp,
+    AgentIndex, AuthorizationId, EndpointId, Event, Failure, NameId, Outcome, PolicyId, Protocol, Request, Timestamp,
     anomaly::AlertKind,
     event::{
         AlertRaised, ApprovalAsked, Approved, CaptureBooked, Denied, Frozen, Increased, RecordBooked, SettlementBooked,
@@ -207,7 +207,7 @@ impl Trial {
         let (agent, amount) = (approved.agent, approved.amount);
         self.report.count(now, amount);
         let asked = past::authorize(&self.state, &self.sessions, &approved, &begun, &facts);
-        let answer = self.state.decide(now, &Request::Authorize(agent, asked), &mut self.events);
+        let answer = self.state.authorize_again(now, agent, &asked, approved.endpoint, &mut self.events);
         match answer {
             Ok(Outcome::Denied(denial)) => {
                 self.change(agent, &begun);
@@ -220,7 +220,8 @@ impl Trial {
                 begun.iter().for_each(|event| self.state.apply(now, event));
                 // The policies of here have judged it: a larger amount is not asked for its facts again.
                 let policy_revision = self.state.catalogue.revision();
-                self.state.apply(now, &Event::Approved(Approved { policy_revision, ..approved }));
+                let endpoint = self.endpoint(agent, approved.protocol, approved.service, approved.endpoint);
+                self.state.apply(now, &Event::Approved(Approved { policy_revision, endpoint, ..approved }));
             }
             Err(_) => {
                 self.report.unknown.add(1, amount);
@@ -230,13 +231,15 @@ impl Trial {
     }
 
     /// A payment that waited then waits now, unless its agent's history is another one already.
-    fn asked_people(&mut self, now: Timestamp, asked: ApprovalAsked) {
+    fn asked_people(&mut self, now: Timestamp, mut asked: ApprovalAsked) {
         let begun = std::mem::take(&mut self.begun);
         self.facts = Box::default();
         if self.changed.contains(&asked.hold.agent) {
             return;
         }
         begun.iter().for_each(|event| self.state.apply(now, event));
+        let hold = &asked.hold;
+        asked.hold.endpoint = self.endpoint(hold.agent, hold.protocol, hold.service, hold.endpoint);
         self.state.apply(now, &Event::ApprovalAsked(Box::new(asked)));
     }
 
@@ -315,9 +318,14 @@ impl Trial {
     fn recorded(&mut self, now: Timestamp, booked: Box<RecordBooked>) {
         let begun = std::mem::take(&mut self.begun);
         let (agent, amount) = (booked.agent, booked.amount);
+        let is_alone = matches!(booked.booking, Booking::Unauthorized | Booking::Recovered);
+        let endpoint = match booked.endpoint {
+            None if is_alone => self.endpoint(agent, booked.protocol, booked.service, None),
+            known => known,
+        };
         if !self.changed.contains(&agent) {
             begun.iter().for_each(|event| self.state.apply(now, event));
-            self.state.apply(now, &Event::Recorded(booked));
+            self.state.apply(now, &Event::Recorded(Box::new(RecordBooked { endpoint, ..*booked })));
         } else if booked.booking != Booking::Misdirected
             && booked.authorization.is_some_and(|id| self.was_denied(agent, id))
         {
@@ -325,8 +333,26 @@ impl Trial {
         } else {
             let asked = past::record(&self.state, &self.sessions, &booked);
             let answer = self.state.decide(now, &Request::Record(agent, asked), &mut self.events);
+            self.events.iter_mut().for_each(|event| {
+                if let Event::Recorded(again) = event
+                    && again.endpoint.is_some()
+                {
+                    again.endpoint = endpoint.or(again.endpoint);
+                }
+            });
             if answer.is_ok() { self.apply_events(now) } else { self.events.clear() }
         }
+    }
+
+    /// The endpoint of a payment. Where none was counted at the time and is now, all of a service is one.
+    fn endpoint(
+        &self,
+        agent: AgentIndex,
+        protocol: Protocol,
+        service: Option<NameId>,
+        known: Option<EndpointId>,
+    ) -> Option<EndpointId> {
+        known.or_else(|| self.state.endpoint_somewhere(agent, protocol, service))
     }
 
     /// Whether a hold of the past was never placed.

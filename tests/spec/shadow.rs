@@ -141,6 +141,25 @@ fn velocity_is_counted_for_it_from_its_beginning() {
     assert_eq!(shadows(&mut shard)[0].shadow.stricter, tally(1, 5));
 }
 
+/// The live policies ask for none of these counters.
+#[test]
+fn zones_spans_and_endpoints_are_counted_for_it() {
+    for (rule, value) in [
+        ("DAILY_LIMIT", r#"{"amount":"0.000010","timezone":"Asia/Kolkata"}"#),
+        ("ROLLING_LIMIT", r#"{"amount":"0.000010","seconds":3600}"#),
+        ("X402_MAX_PER_ENDPOINT", "0.000010"),
+        ("X402_VELOCITY_PER_ENDPOINT", r#"{"maxCount":2,"period":"HOUR"}"#),
+    ] {
+        let mut shard = shard();
+        put(&mut shard, PolicySource { id: LIVE, ..policy(&[(rule, value)]) }).unwrap();
+        (1..4).for_each(|hold| shard.hold(x402(hold, 5)));
+        assert_eq!(shadows(&mut shard)[0].shadow.stricter, tally(1, 5), "{rule}");
+        let mut copy = shard.fork();
+        copy.hold(x402(4, 5));
+        assert_eq!(shadows(&mut copy)[0].shadow.stricter, tally(2, 10), "{rule}");
+    }
+}
+
 #[test]
 fn what_it_found_survives_and_ends_with_it() {
     let mut shard = shard();

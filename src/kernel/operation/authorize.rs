@@ -51,16 +51,42 @@ impl State {
         events: &mut Vec<Event>,
     ) -> Result<Outcome, Failure> {
         let program = self.program(self.agent(index)?);
-        self.authorize_under(program, now, index, asked, events)
+        self.authorize_under(program, now, index, asked, None, events)
     }
 
-    /// Decides under a program that need not be the agent's own.
+    /// Decides about a payment of the past, of whose resource no more is known than its endpoint, if that.
+    pub(crate) fn authorize_again(
+        &self,
+        now: Timestamp,
+        index: AgentIndex,
+        asked: &Authorize<'_>,
+        endpoint: Option<EndpointId>,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, Failure> {
+        let program = self.program(self.agent(index)?);
+        self.authorize_under(program, now.max(self.moment), index, asked, endpoint, events)
+    }
+
+    /// The endpoint of a payment of which the service alone is known, where endpoints are counted: all of a service is one then.
+    pub(crate) fn endpoint_somewhere(
+        &self,
+        index: AgentIndex,
+        protocol: Protocol,
+        service: Option<NameId>,
+    ) -> Option<EndpointId> {
+        let agent = self.agents.get(index)?;
+        let service = service.map(|service| Name::canonical(self.names.text(service).into()));
+        self.endpoint(agent, self.program(agent), protocol, service.as_ref(), "")
+    }
+
+    /// Decides under a program that need not be the agent's own. The endpoint is that of the resource unless it is known.
     pub(crate) fn authorize_under(
         &self,
         program: &Program,
         now: Timestamp,
         index: AgentIndex,
         asked: &Authorize<'_>,
+        endpoint: Option<EndpointId>,
         events: &mut Vec<Event>,
     ) -> Result<Outcome, Failure> {
         let agent = self.agent(index)?;
@@ -96,7 +122,8 @@ impl State {
             wallet,
             wallet_named: !asked.wallet.is_empty(),
             payer: payer(join, deposit, wallet),
-            endpoint: self.endpoint(agent, program, asked.protocol, payee.service.as_ref(), asked.resource),
+            endpoint: endpoint
+                .or_else(|| self.endpoint(agent, program, asked.protocol, payee.service.as_ref(), asked.resource)),
             enlarges: false,
             judged: false,
             facts: asked.facts.as_deref(),

@@ -38,7 +38,7 @@ impl State {
         let mut events = Vec::new();
         let answers = simulation.payments.iter().map(|payment| {
             events.clear();
-            self.authorize_under(&program, now, index, payment, &mut events)
+            self.authorize_under(&program, now, index, payment, None, &mut events)
         });
         Ok(SimulationView { applies, answers: answers.collect() })
     }
