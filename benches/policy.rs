@@ -10,7 +10,7 @@ use std::{
 };
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fixture::{Course, End, Shard, machine_payments, of_rules};
+use fixture::{Course, End, Shard, fifty_rules, machine_payments, of_rules};
 use holdfast::kernel::{
     Request,
     policy::{PolicySource, check, compile},
@@ -60,11 +60,12 @@ fn coming_into_force(criterion: &mut Criterion) {
 fn deciding(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("authorize by rules");
     group.throughput(Throughput::Elements(1));
-    for rules in RULE_COUNTS {
+    let sources = RULE_COUNTS.map(of_rules).into_iter().chain([fifty_rules()]);
+    for source in sources {
         let mut shard = None;
-        group.bench_function(format!("{rules} rules"), |bencher| {
-            let shard = shard
-                .get_or_insert_with(|| Shard::empty(of_rules(rules), COURSE).with_agents(AGENTS).in_steady_state());
+        group.bench_function(format!("{} rules", source.rules.len()), |bencher| {
+            let shard =
+                shard.get_or_insert_with(|| Shard::empty(source.clone(), COURSE).with_agents(AGENTS).in_steady_state());
             bencher.iter_custom(|approvals| placing(shard, approvals));
         });
     }
