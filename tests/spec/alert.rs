@@ -2,8 +2,9 @@
 
 use crate::shard::*;
 use holdfast::kernel::{
-    AgentId, AgentIndex, Facts, Outcome, Protocol, Request, State,
+    AgentId, AgentIndex, CounterpartyId, Facts, Outcome, Protocol, Request, State,
     anomaly::{ALERTS_PER_AGENT_MAX, AlertKind, AlertStatus, Group, Severity, Threshold, WatchingChange},
+    counterparty::{Counterparty, CounterpartyTexts},
     outcome::{AlertView, View, ViolationKind},
     policy::RuleKind,
     request::{AgentStatus, AlertQuery, Authorize, Capture, CaptureTo, Query, Record, UpdateAgent},
@@ -445,6 +446,31 @@ fn trust_is_too_low_on_the_mean_or_has_dropped() {
         shard.wait(days * DAY);
         (6..11).for_each(|hold| pay(&mut shard, hold, later));
         check(&mut shard, AlertKind::TrustScoreDrop, found, &format!("{days} {later}"));
+    }
+}
+
+#[test]
+fn how_far_a_payee_is_trusted_is_not_the_agents_to_say() {
+    use Threshold::{TrustScoreMinTransactions, TrustScoreThreshold};
+    let payment = x402(1, 5);
+    for (described, claimed, found) in [
+        (Some(1000), Some(9000), true),
+        (Some(1000), None, true),
+        (Some(9000), Some(1000), false),
+        (None, Some(1000), true),
+        (None, None, false),
+    ] {
+        let mut shard = looking_for(&[(TrustScoreThreshold, 2000), (TrustScoreMinTransactions, 5)]);
+        let texts = CounterpartyTexts { name: "a payee", address: payment.recipient, ..CounterpartyTexts::default() };
+        let mut payee = Counterparty::new(CounterpartyId(1), &texts).unwrap();
+        payee.trust_score = described;
+        shard.ask(&Request::PutCounterparty(Box::new(payee), None)).unwrap();
+        let facts = claimed.map(|score| Box::new(Facts { trust_score: Some(score), ..Facts::default() }));
+        (1..6).for_each(|hold| {
+            shard.hold(Authorize { facts: facts.clone(), ..x402(hold, 5) });
+        });
+        let name = format!("{described:?} {claimed:?}");
+        check(&mut shard, AlertKind::TrustScoreBelowThreshold, found, &name);
     }
 }
 

@@ -234,7 +234,8 @@ impl Model {
             self.arm(agent, expires_at.since(self.now));
         }
         self.watch_payment(agent, micros(request.amount), is_own, Some(&recipient));
-        if let Some(score) = request.facts.as_ref().and_then(|facts| facts.trust_score) {
+        let claimed = request.facts.as_ref().and_then(|facts| facts.trust_score);
+        if let Some(score) = self.described(&recipient).and_then(|entry| entry.trust_score).or(claimed) {
             self.watch_trust(agent, score);
         }
         Outcome::Approved(approval)

@@ -47,9 +47,13 @@ impl Model {
         Ok(Outcome::PolicyChanged { revision: self.revision })
     }
 
+    /// The entry about a recipient.
+    pub(super) fn described(&self, recipient: &str) -> Option<&Counterparty> {
+        self.counterparties.iter().map(|(entry, _)| entry).find(|entry| entry.recipient().text() == recipient)
+    }
+
     pub(super) fn is_stopped(&self, recipient: &str) -> bool {
-        let is_it = |entry: &Counterparty| entry.recipient().text() == recipient;
-        let entry = self.counterparties.iter().map(|(entry, _)| entry).find(|entry| is_it(entry));
+        let entry = self.described(recipient);
         let country = entry.and_then(Counterparty::country).unwrap_or_default();
         let is_blocked = entry.is_some_and(|entry| entry.standing == Some(Standing::Blocked));
         is_blocked || self.sanctions.lists(recipient, country)
