@@ -541,7 +541,7 @@ mod tests {
             amount: Amount::from_micros(30_000),
             session: SessionNumber(1),
         };
-        check(Event::Denied(denied), "c3d8360b0cb0ea0101");
+        check(Event::Denied(denied), "c3d8360d0cb0ea0101");
         check(Event::Recorded(Box::new(recorded())), RECORDED_MATCHED);
         check(Event::NameMet("api.example.com".into()), "000f6170692e6578616d706c652e636f6d");
         check(Event::Stopped, "19");
