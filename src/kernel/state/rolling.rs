@@ -75,8 +75,15 @@ impl Rolling {
     #[must_use]
     pub fn used(&self, now: Timestamp) -> Amount {
         let step = self.step_of(now);
-        let current = step.saturating_sub(STEPS)..=self.step;
-        current.fold(Amount::ZERO, |sum, step| sum.saturating_add(self.slots[slot_of(step)]))
+        if step.saturating_sub(self.step) > STEPS {
+            return Amount::ZERO;
+        }
+        // Everything that was ever in the slots, less what is over since the last booking: that is nothing, or little.
+        let micros = |step: u64| u128::from(self.slots[slot_of(step)].micros());
+        let over = self.step.saturating_sub(STEPS)..step.saturating_sub(STEPS);
+        let all: u128 = self.slots.iter().map(|slot| u128::from(slot.micros())).sum();
+        let used = all - over.map(micros).sum::<u128>();
+        Amount::from_micros(u64::try_from(used).unwrap_or(u64::MAX))
     }
 
     fn roll(&mut self, step: u64) {
@@ -146,6 +153,25 @@ mod tests {
                 rolling.book(at(moment), at(moment), Parts::default(), parts(1, 0));
                 assert!(rolling.used(at(moment + length)) >= Amount::from_micros(1), "{length} {moment}");
                 assert_eq!(rolling.used(at(moment + length + length / 60 + 62)), Amount::ZERO, "{length} {moment}");
+            }
+        }
+    }
+
+    /// The sum over each step by itself, which is what is meant.
+    #[test]
+    fn what_is_used_is_what_the_steps_of_the_span_have() {
+        let mut rolling = Rolling::begin(Duration::from_micros(600), Amount::from_micros(3), at(0));
+        let mut booked = vec![(0, 3)];
+        for nth in 0..400_u64 {
+            // Mostly within the step, now and then a few steps on, and sometimes beyond the span.
+            let moment = nth * 7 + nth / 50 * 130 + nth / 190 * 900;
+            rolling.book(at(moment), at(moment), Parts::default(), parts(nth, 0));
+            booked.push((moment, nth));
+            for later in [0, 9, 10, 55, 300, 600, 601, 610, 5000] {
+                let now = moment + later;
+                let counts = |(placed, _): &&(u64, u64)| at(now).micros() / 10 <= at(*placed).micros() / 10 + STEPS;
+                let expected: u64 = booked.iter().filter(counts).map(|(_, amount)| amount).sum();
+                assert_eq!(rolling.used(at(now)), Amount::from_micros(expected), "{nth} {later}");
             }
         }
     }
