@@ -17,8 +17,9 @@ use crate::{
     config::policy_file,
     kernel::{
         PolicyId,
-        policy::{PolicyScope, PolicySource, check},
+        policy::{PolicySource, check},
     },
+    wire::json::PolicyBody,
 };
 
 const COLUMNS: &[Column] = &[
@@ -158,37 +159,22 @@ fn read(file: &PathBuf) -> Result<PolicySource, CliError> {
     Ok(policy)
 }
 
+/// The policy as REST takes it, which is as REST shows it but for the revision, which REST gives.
 fn body(policy: &PolicySource) -> Value {
-    let rules: Vec<Value> = policy
-        .rules
-        .iter()
-        .map(|rule| {
-            json!({ "ruleType": rule.rule_type, "operator": rule.operator, "value": rule.value, "action": rule.action })
-        })
-        .collect();
-    json!({
-        "id": policy.id.to_string(),
-        "name": policy.name,
-        "description": policy.description,
-        "policyType": policy.policy_type,
-        "priority": policy.priority,
-        "isActive": policy.active,
-        "scope": match policy.scope {
-            PolicyScope::Organization => "organization",
-            PolicyScope::Assigned => "assigned",
-            PolicyScope::Wallet => "wallet",
-        },
-        "agentIds": policy.agents.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "walletIds": policy.wallets,
-        "timezone": policy.timezone,
-        "rules": rules,
-    })
+    let mut body = serde_json::to_value(PolicyBody::of(policy, 0)).expect("memory takes a policy");
+    if let Some(members) = body.as_object_mut() {
+        members.remove("revision");
+    }
+    body
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::json::Json;
+    use crate::{
+        cli::json::Json,
+        wire::json::{Object, read_policy},
+    };
 
     #[test]
     fn a_policy_file_becomes_the_body_of_a_request() {
@@ -196,6 +182,34 @@ mod tests {
         let json = Json::parse(&body(&read(&file).unwrap()).to_string()).unwrap();
         assert!(json.text_at("id").starts_with("pol_"));
         assert!(!json.at("rules").unwrap().items().is_empty());
+    }
+
+    #[test]
+    fn nothing_of_a_policy_is_lost_on_the_way() {
+        let text = r#"
+            name = "large"
+            description = "two of them decide"
+            policy_type = "APPROVAL_THRESHOLD"
+            priority = 70
+            active = false
+            scope = "wallet"
+            agents = ["agt_000102030405060708090a0b0c0d0e0f"]
+            wallets = ["wal_petty_cash"]
+            timezone = "Europe/Berlin"
+            approval = { required = 2, approvers = ["key_0000000000000007", "key_0000000000000008"], timeout_seconds = 60 }
+            [[rules]]
+            rule_type = "VELOCITY_LIMIT"
+            operator = "LTE"
+            value = { maxCount = 3, period = "HOUR" }
+            action = "REQUIRE_APPROVAL"
+        "#;
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("large.toml");
+        fs::write(&file, text).unwrap();
+        let policy = read(&file).unwrap();
+        let body = body(&policy).to_string();
+        let arrived = read_policy(&Object::read(body.as_bytes()).unwrap(), policy.id).unwrap();
+        assert_eq!(arrived, policy);
     }
 
     #[test]
