@@ -306,6 +306,10 @@ fn failures_in_a_row_are_told_at_three_and_at_five() {
         fail(&mut shard, 1..1 + failures);
         assert_eq!(shard.found(), expected, "{failures}");
     }
+    let mut shard = looking_for(&thresholds);
+    fail(&mut shard, 1..30);
+    let counts: Vec<u32> = shard.alerts().iter().map(|view| view.alert.finding.count).collect();
+    assert_eq!(counts, [4, 3], "told at 3, 6, 12 and 24, and at 5, 10 and 20");
     let ends: [Deed; 2] = [|shard| drop(shard.capture(100, 1, false)), |shard| drop(shard.record(paid(5)))];
     for (case, end) in ends.into_iter().enumerate() {
         let mut shard = looking_for(&thresholds);

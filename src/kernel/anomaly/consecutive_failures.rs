@@ -7,8 +7,9 @@ use super::{
 };
 use crate::kernel::outcome::Measure;
 
-pub(super) fn found(watch: &Watch) -> Option<Finding> {
+/// What the last payment makes of those before it, of which `before` failed.
+pub(super) fn found(watch: &Watch, before: u32) -> Option<Finding> {
     let (failures, most) = (u32::from(watch.failures), watch.threshold(Threshold::MaxConsecutiveFailures));
     let (measured, limit) = (Measure::Count(failures.into()), Measure::Count(most.into()));
-    (most > 0 && failures >= most).then(|| Finding::new(AlertKind::ConsecutiveFailures, measured, limit))
+    watch.is_row_found(before, failures, most).then(|| Finding::new(AlertKind::ConsecutiveFailures, measured, limit))
 }

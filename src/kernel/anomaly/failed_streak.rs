@@ -3,12 +3,13 @@
 use super::{
     alert::{AlertKind, Finding},
     threshold::Threshold,
-    watch::Watch,
+    watch::{Watch, is_told},
 };
 use crate::kernel::outcome::Measure;
 
-pub(super) fn found(watch: &Watch) -> Option<Finding> {
+/// What the last payment makes of those before it, of which `before` failed.
+pub(super) fn found(watch: &Watch, before: u32) -> Option<Finding> {
     let (failures, most) = (u32::from(watch.failures), watch.threshold(Threshold::FailedStreak));
     let (measured, limit) = (Measure::Count(failures.into()), Measure::Count(most.into()));
-    (most > 0 && failures >= most).then(|| Finding::new(AlertKind::FailedStreak, measured, limit))
+    is_told(before, failures, most).then(|| Finding::new(AlertKind::FailedStreak, measured, limit))
 }

@@ -259,14 +259,22 @@ impl Watch {
 
     /// So many payments were denied.
     pub(crate) fn deny(&mut self, count: u32) -> Option<Finding> {
+        let before = u32::from(self.violations);
         self.violations = self.violations.saturating_add(u16::try_from(count).unwrap_or(u16::MAX));
-        consecutive_violations::found(self, count)
+        consecutive_violations::found(self, before)
     }
 
     /// A payment is over, and nothing came of it.
     pub(crate) fn fail(&mut self) -> [Option<Finding>; 2] {
+        let before = u32::from(self.failures);
         self.failures = self.failures.saturating_add(1);
-        [failed_streak::found(self), consecutive_failures::found(self)]
+        [failed_streak::found(self, before), consecutive_failures::found(self, before)]
+    }
+
+    /// Whether a row that had `before` payments and has `now` is found to be too long. Where that freezes the agent it is found with every
+    /// payment, since one is enough.
+    pub(super) fn is_row_found(&self, before: u32, now: u32, most: u32) -> bool {
+        if self.watching().auto_freeze { most > 0 && now >= most } else { is_told(before, now, most) }
     }
 
     /// Something was paid.
@@ -361,4 +369,29 @@ pub(super) fn times_mean(times: u32, amount: u64, count: u64) -> u64 {
 
 fn step_of(now: Timestamp) -> u32 {
     u32::try_from(now.micros() / STEP_US).unwrap_or(u32::MAX)
+}
+/// Whether a row that had `before` payments and has `now` is told: once it has `most`, and each time that it is twice as long. A row that
+/// goes on for ever costs next to nothing.
+pub(super) fn is_told(before: u32, now: u32, most: u32) -> bool {
+    let lengths = now.checked_div(most).and_then(u32::checked_ilog2);
+    lengths.is_some_and(|doublings| before < most << doublings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_told_when_it_is_long_enough_and_whenever_it_has_doubled() {
+        let told = |most: u32| -> Vec<u32> { (1..=40).filter(|now| is_told(now - 1, *now, most)).collect() };
+        assert_eq!(told(0), [0; 0]);
+        assert_eq!(told(1), [1, 2, 4, 8, 16, 32]);
+        assert_eq!(told(5), [5, 10, 20, 40]);
+        assert_eq!(told(41), [0; 0]);
+        for (before, now, expected) in
+            [(0, 4, false), (4, 9, true), (5, 9, false), (9, 41, true), (65_535, 65_535, false)]
+        {
+            assert_eq!(is_told(before, now, 5), expected, "{before} {now}");
+        }
+    }
 }
