@@ -10,6 +10,7 @@ use bincode::{
     error::{DecodeError, EncodeError},
 };
 use jiff::{Timestamp as Instant, civil::Date, tz::TimeZone};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Duration, Timestamp};
 
@@ -18,7 +19,11 @@ const UTC: [&str; 6] = ["UTC", "Etc/UTC", "Etc/UCT", "UCT", "Zulu", "Etc/Zulu"];
 
 /// A time zone.
 #[derive(Clone)]
-pub struct Zone(TimeZone);
+pub struct Zone {
+    zone: TimeZone,
+    /// A hash of its name, which no two zones share: they are compared with every payment.
+    key: u64,
+}
 
 /// Where a moment lies in the calendar of a zone. The moments are those of the zone's midnights: a day on which clocks are changed has 23
 /// or 25 hours.
@@ -50,19 +55,24 @@ impl Zone {
     /// The zone of an IANA name such as `Europe/Berlin`, in any case; `None` where there is none.
     #[must_use]
     pub fn named(name: &str) -> Option<Zone> {
-        TimeZone::get(name).ok().map(Zone)
+        TimeZone::get(name).ok().map(Zone::of)
     }
 
     /// The zone without offset.
     #[must_use]
     pub fn utc() -> Zone {
-        Zone(TimeZone::UTC)
+        Zone::of(TimeZone::UTC)
+    }
+
+    fn of(zone: TimeZone) -> Zone {
+        let key = xxh3_64(name_of(&zone).as_bytes());
+        Zone { zone, key }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.0.iana_name().unwrap_or("UTC")
+        name_of(&self.zone)
     }
 
     /// Whether it is UTC under one of its names.
@@ -80,7 +90,7 @@ impl Zone {
     /// What clock and calendar show at `now`; `None` beyond the year 9999.
     #[must_use]
     pub fn local(&self, now: Timestamp) -> Option<Local> {
-        let local = self.0.to_datetime(instant(now)?);
+        let local = self.zone.to_datetime(instant(now)?);
         let (date, since_midnight) = (local.date(), local.time().duration_since(jiff::civil::Time::midnight()));
         Some(Local {
             date: (date.year(), date.month().unsigned_abs(), date.day().unsigned_abs()),
@@ -90,7 +100,7 @@ impl Zone {
     }
 
     fn checked_bounds(&self, now: Timestamp) -> Option<Bounds> {
-        let mut today = self.0.to_datetime(instant(now)?).date();
+        let mut today = self.zone.to_datetime(instant(now)?).date();
         let mut day_ends = self.beginning(today.tomorrow().ok()?)?;
         // Where clocks are set back over midnight, a day that has begun is not undone: windows turn once.
         while day_ends <= now {
@@ -106,9 +116,13 @@ impl Zone {
     /// The first moment of a day: its midnight, or what comes next where clocks are set forward over midnight. A day before the epoch
     /// begins with it.
     fn beginning(&self, day: Date) -> Option<Timestamp> {
-        let midnight = self.0.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().ok()?;
+        let midnight = self.zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().ok()?;
         Some(Timestamp::from_micros(u64::try_from(midnight.as_microsecond()).unwrap_or(0)))
     }
+}
+
+fn name_of(zone: &TimeZone) -> &str {
+    zone.iana_name().unwrap_or("UTC")
 }
 
 fn instant(moment: Timestamp) -> Option<Instant> {
@@ -117,7 +131,7 @@ fn instant(moment: Timestamp) -> Option<Instant> {
 
 impl PartialEq for Zone {
     fn eq(&self, other: &Zone) -> bool {
-        self.name() == other.name()
+        self.key == other.key
     }
 }
 
@@ -131,7 +145,7 @@ impl PartialOrd for Zone {
 
 impl Ord for Zone {
     fn cmp(&self, other: &Zone) -> Ordering {
-        self.name().cmp(other.name())
+        self.key.cmp(&other.key)
     }
 }
 
@@ -163,6 +177,16 @@ impl<'de, C> BorrowDecode<'de, C> for Zone {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_zones_have_one_key() {
+        let zones = jiff::tz::db().available();
+        let zones: Vec<Zone> = zones.filter_map(|name| Zone::named(name.as_str())).collect();
+        assert!(zones.len() > 400, "{}", zones.len());
+        let names: std::collections::BTreeSet<&str> = zones.iter().map(Zone::name).collect();
+        let keys: std::collections::BTreeSet<u64> = zones.iter().map(|zone| zone.key).collect();
+        assert_eq!(names.len(), keys.len());
+    }
 
     fn moment(text: &str) -> Timestamp {
         let instant: Instant = text.parse().unwrap();

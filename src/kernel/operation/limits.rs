@@ -187,6 +187,26 @@ impl Payment<'_> {
         iter::once(first).chain(others)
     }
 
+    /// What counts in its scope of a kind that only some rules look at.
+    pub(super) fn counted(
+        &self,
+        agent: &Agent,
+        whose: Whose,
+        over: &Over,
+        window: Option<SpendWindow>,
+        now: Timestamp,
+    ) -> Amount {
+        let scopes = self.scopes();
+        scopes.of(whose).map_or(Amount::ZERO, |scope| {
+            agent.activity().counted(scope, over, scopes.service, window.map(calendar), now)
+        })
+    }
+
+    /// The same for the number of payments.
+    pub(super) fn counted_calls(&self, agent: &Agent, whose: Whose, period: Period, now: Timestamp) -> u64 {
+        self.scopes().of(whose).map_or(0, |scope| agent.activity().counted_calls(scope, period, now))
+    }
+
     /// What it counts in.
     fn scopes(&self) -> Scopes {
         Scopes { protocol: self.protocol, wallet: self.payer, service: self.service_id, endpoint: self.endpoint }
@@ -477,17 +497,12 @@ impl Check<'_> {
         }
     }
 
-    /// What counts in the payment's scope of a kind that only some rules look at.
-    fn counted(&self, whose: Whose, over: &Over, period: Option<SpendWindow>) -> Amount {
-        let scopes = self.payment.scopes();
-        scopes.of(whose).map_or(Amount::ZERO, |scope| {
-            self.agent.activity().counted(scope, over, scopes.service, period.map(calendar), self.now)
-        })
+    fn counted(&self, whose: Whose, over: &Over, window: Option<SpendWindow>) -> Amount {
+        self.payment.counted(self.agent, whose, over, window, self.now)
     }
 
     fn counted_calls(&self, whose: Whose, period: Period) -> u64 {
-        let scope = self.payment.scopes().of(whose);
-        scope.map_or(0, |scope| self.agent.activity().counted_calls(scope, period, self.now))
+        self.payment.counted_calls(self.agent, whose, period, self.now)
     }
 
     fn per_payment(&mut self, kind: ViolationKind, cap: Amount, reason: Reason) {

@@ -5,7 +5,7 @@ use crate::kernel::{
     Amount, Timestamp,
     options::Options,
     outcome::BudgetStatus,
-    policy::Program,
+    policy::{Pace, Program, Whose},
     reason::{Reason, Reasons},
     request::AgentStatus,
     state::{agent::Agent, wallet::Wallet, window::Windows},
@@ -30,7 +30,7 @@ pub(crate) fn pass(
     if !caps.wallets.is_empty() && payer().is_some_and(|wallet| caps.wallets.contains(wallet.id())) {
         return None;
     }
-    if caps.asks_more || !payment.others.is_empty() || !caps.admit(&payment.scene(now)) {
+    if !payment.others.is_empty() || !caps.admit(&payment.scene(now)) {
         return None;
     }
     let unknown = agent.unknown_amount();
@@ -49,6 +49,19 @@ pub(crate) fn pass(
     room.fit(caps.service_total, at_service.total().used, lost)?;
     let may_call = |&(period, max): &(_, u32)| agent.calls(period, now) < u64::from(max);
     if !caps.calls.iter().all(may_call) {
+        return None;
+    }
+    for total in &caps.totals {
+        let used = payment.counted(agent, total.whose, &total.over, total.window, now);
+        // Of a crash nobody knows what was paid to whom.
+        let lost = match total.whose {
+            Whose::Agent | Whose::Wallet => unknown,
+            Whose::Service(_) | Whose::Endpoint(_) => lost,
+        };
+        room.fit(Some(total.cap), used, lost)?;
+    }
+    let may_pay = |pace: &Pace| payment.counted_calls(agent, pace.whose, pace.period, now) < u64::from(pace.max_count);
+    if !caps.paces.iter().all(may_pay) {
         return None;
     }
     let mut reasons = caps.reasons;

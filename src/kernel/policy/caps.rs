@@ -2,7 +2,8 @@
 //! of any other, the rules are asked one by one, since all violations are told.
 
 use super::{
-    Circumstance, Judgement, NameSet, Rule, RuleKind, Scene, ServiceSet, ServiceWindow, SpendWindow, WalletSet,
+    Circumstance, Judgement, NameSet, Over, Rule, RuleKind, Scene, ServiceSet, ServiceWindow, SpendWindow, WalletSet,
+    Whose,
 };
 use crate::kernel::{Amount, Period, Protocol, reason::Reasons};
 
@@ -23,12 +24,38 @@ pub struct Caps {
     pub service_total: Option<Amount>,
     /// On payments in rolling periods.
     pub calls: Box<[(Period, u32)]>,
+    /// On what has counters of its own.
+    pub totals: Box<[Total]>,
+    /// The same for numbers of payments.
+    pub paces: Box<[Pace]>,
     /// Wallets from which payments must pass rules of their own.
     pub wallets: WalletSet,
-    /// Whether there are rules that must be asked one by one: those with counters of their own.
-    pub asks_more: bool,
     /// What passed when everything passed.
     pub reasons: Reasons,
+}
+
+/// The tightest cap on the money of one counter that only some rules look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// Whose payments it counts.
+    pub whose: Whose,
+    /// Over which time.
+    pub over: Over,
+    /// Which window of a calendar; all of the time where absent.
+    pub window: Option<SpendWindow>,
+    /// What it may come to.
+    pub cap: Amount,
+}
+
+/// The tightest cap on the payments that one counter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Whose payments it counts.
+    pub whose: Whose,
+    /// In any span of this length.
+    pub period: Period,
+    /// How many there may be.
+    pub max_count: u32,
 }
 
 /// Names of which one must be, or must not be.
@@ -44,7 +71,7 @@ impl Caps {
     pub fn new<'r>(rules: impl IntoIterator<Item = &'r Rule>, protocol: Protocol) -> Caps {
         let mut caps = Caps::default();
         let (mut recipients, mut services, mut calls) = (Vec::new(), Vec::new(), Vec::new());
-        let mut circumstances = Vec::new();
+        let (mut circumstances, mut totals, mut paces) = (Vec::new(), Vec::new(), Vec::new());
         for rule in rules.into_iter().filter(|rule| rule.applies().covers(protocol)) {
             let list = |names: &NameSet, allows| List { names: names.clone(), allows };
             let services_of = |names: &ServiceSet, allows| List { names: names.clone(), allows };
@@ -71,7 +98,7 @@ impl Caps {
                     if window.is_utc() {
                         tighten(&mut caps.windows[place(window.period)], *cap);
                     } else {
-                        caps.asks_more = true;
+                        add_total(&mut totals, Whose::Agent, &window.over, Some(window.period), *cap);
                     }
                 }
                 Rule::MaxPerService { window: ServiceWindow::Lifetime, cap, .. } => {
@@ -80,10 +107,19 @@ impl Caps {
                 Rule::MaxPerService { window: ServiceWindow::Calendar(window), cap, .. } if window.is_utc() => {
                     tighten(&mut caps.service_windows[place(window.period)], *cap);
                 }
-                Rule::MaxPerService { .. }
-                | Rule::RollingLimit { .. }
-                | Rule::MaxPerEndpoint { .. }
-                | Rule::VelocityPerEndpoint { .. } => caps.asks_more = true,
+                Rule::MaxPerService { rail, window: ServiceWindow::Calendar(window), cap } => {
+                    let whose = Whose::Service(rail.protocol());
+                    add_total(&mut totals, whose, &window.over, Some(window.period), *cap);
+                }
+                Rule::RollingLimit { length, cap } => {
+                    add_total(&mut totals, Whose::Agent, &Over::Rolling(*length), None, *cap);
+                }
+                Rule::MaxPerEndpoint { rail, window, cap } => {
+                    add_total(&mut totals, Whose::Endpoint(rail.protocol()), window.over(), window.period(), *cap);
+                }
+                Rule::VelocityPerEndpoint { rail, period, max_count } => {
+                    add_pace(&mut paces, Whose::Endpoint(rail.protocol()), *period, *max_count);
+                }
                 Rule::OnWallets { wallets, .. } => {
                     caps.wallets.add(wallets);
                     continue;
@@ -97,6 +133,8 @@ impl Caps {
             services: services.into(),
             circumstances: circumstances.into(),
             calls: calls.into(),
+            totals: totals.into(),
+            paces: paces.into(),
             ..caps
         }
     }
@@ -114,6 +152,21 @@ impl Caps {
 
 fn tighten(tightest: &mut Option<Amount>, cap: Amount) {
     *tightest = Some(tightest.map_or(cap, |known| known.min(cap)));
+}
+
+fn add_total(totals: &mut Vec<Total>, whose: Whose, over: &Over, window: Option<SpendWindow>, cap: Amount) {
+    let is_it = |known: &&mut Total| known.whose == whose && known.over == *over && known.window == window;
+    match totals.iter_mut().find(is_it) {
+        Some(known) => known.cap = known.cap.min(cap),
+        None => totals.push(Total { whose, over: over.clone(), window, cap }),
+    }
+}
+
+fn add_pace(paces: &mut Vec<Pace>, whose: Whose, period: Period, max_count: u32) {
+    match paces.iter_mut().find(|known| known.whose == whose && known.period == period) {
+        Some(known) => known.max_count = known.max_count.min(max_count),
+        None => paces.push(Pace { whose, period, max_count }),
+    }
 }
 
 /// Where a window stands among day, week and month.

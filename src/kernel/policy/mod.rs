@@ -17,7 +17,7 @@ pub mod source;
 pub mod value;
 pub mod wallet_set;
 
-pub use caps::Caps;
+pub use caps::{Caps, Pace, Total};
 pub use checked::{CheckedPolicy, check};
 pub use circumstance::{Circumstance, Judgement, Scene};
 pub use counted::{Counted, CountedSet, Over, Whose};
