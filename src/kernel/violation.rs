@@ -7,6 +7,32 @@ use super::{
 };
 
 impl ViolationKind {
+    /// Whether it may be of a limit on money that adds up, of which it can be said how much is used.
+    #[must_use]
+    pub const fn is_of_total(self) -> bool {
+        match self {
+            ViolationKind::Rule(kind) => kind.is_of_total(),
+            ViolationKind::SessionDeposit
+            | ViolationKind::BudgetExceeded
+            | ViolationKind::BudgetExhausted
+            | ViolationKind::WalletPerDay
+            | ViolationKind::WalletPerWeek
+            | ViolationKind::WalletPerMonth
+            | ViolationKind::Balance => true,
+            ViolationKind::AgentNotActive(_)
+            | ViolationKind::Sanctioned
+            | ViolationKind::CounterpartyBlocked
+            | ViolationKind::NoWallet
+            | ViolationKind::WalletFrozen
+            | ViolationKind::WalletPerPayment
+            | ViolationKind::WalletTime
+            | ViolationKind::SessionEnded
+            | ViolationKind::SessionPayee
+            | ViolationKind::Declined
+            | ViolationKind::Unreadable => false,
+        }
+    }
+
     /// The stable code, as in Conto's responses where Conto has one.
     #[must_use]
     pub fn code(self) -> &'static str {

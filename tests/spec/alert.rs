@@ -690,3 +690,29 @@ fn a_restart_keeps_what_was_seen() {
     assert_eq!(copy.alerts(), shard.alerts());
     assert!(!copy.state.has_findings());
 }
+
+#[test]
+fn a_denial_is_told_of_by_whatever_limit_on_money_adds_up() {
+    let daily = r#"{"amount":"0.00001","period":"DAILY"}"#;
+    let rolling = r#"{"amount":"0.00001","seconds":60}"#;
+    let zoned = r#"{"amount":"0.00001","timezone":"Europe/Berlin"}"#;
+    for (rule_type, value) in [
+        ("DAILY_LIMIT", "0.00001"),
+        ("WEEKLY_LIMIT", zoned),
+        ("MONTHLY_LIMIT", "0.00001"),
+        ("ROLLING_LIMIT", rolling),
+        ("BUDGET_CAP", daily),
+        ("X402_SESSION_BUDGET", "0.00001"),
+        ("X402_MAX_PER_SERVICE", daily),
+        ("X402_MAX_PER_ENDPOINT", daily),
+    ] {
+        let mut shard = Shard::new(&[(rule_type, value)]);
+        shard.watch(false, &only(&[]));
+        _ = kinds(&shard.authorize(x402(1, 11)));
+        check(&mut shard, AlertKind::SpendLimitExceeded, true, rule_type);
+        let kind = RuleKind::from_rule_type(rule_type).unwrap();
+        assert!(kind.is_of_total(), "{rule_type}");
+    }
+    let totals = RuleKind::ALL.iter().filter(|kind| kind.is_of_total()).count();
+    assert_eq!(totals, 8 + 3, "the same of MPP");
+}

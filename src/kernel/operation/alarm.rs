@@ -107,6 +107,9 @@ impl State {
         let Some(watch) = self.watch_mut(event.agent) else { return };
         let found = watch.deny(event.count);
         self.find(now, event.agent, found);
+        if !event.kind.is_of_total() {
+            return;
+        }
         if self.alerts.join(now, event.agent, &denied_for(event.kind, event.count)) {
             return;
         }

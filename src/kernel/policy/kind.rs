@@ -147,6 +147,27 @@ rule_kinds! {
 }
 
 impl RuleKind {
+    /// Whether its rules limit money that adds up.
+    #[must_use]
+    pub const fn is_of_total(self) -> bool {
+        matches!(
+            self,
+            RuleKind::X402SessionBudget
+                | RuleKind::MppSessionBudget
+                | RuleKind::DailyLimit
+                | RuleKind::WeeklyLimit
+                | RuleKind::MonthlyLimit
+                | RuleKind::RollingLimit
+                | RuleKind::BudgetCap
+                | RuleKind::X402MaxPerService
+                | RuleKind::MppMaxPerService
+                | RuleKind::X402MaxPerEndpoint
+                | RuleKind::MppMaxPerEndpoint
+        )
+    }
+}
+
+impl RuleKind {
     fn from_number(number: u8) -> Option<RuleKind> {
         RuleKind::ALL.iter().copied().find(|kind| *kind as u8 == number)
     }
