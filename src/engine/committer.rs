@@ -198,8 +198,6 @@ impl Committer {
 
     /// Says how far the shards are durable, and tells the workers, for whom answers wait: whoever has an answer finds what it rests on.
     fn publish(&mut self, durable: &[Durable]) {
-        self.shared.remove_backlog(self.gathered_bytes);
-        self.gathered_bytes = 0;
         for Durable { shard, position } in durable {
             self.shared.gauges(*shard).durable.store(position.sequence.0, Ordering::Release);
         }
@@ -209,6 +207,9 @@ impl Committer {
                 lane.waker().wake();
             }
         }
+        // Last: whoever sees that nothing waits for the disk finds what has become durable.
+        self.shared.remove_backlog(self.gathered_bytes);
+        self.gathered_bytes = 0;
         for Durable { shard, position } in durable {
             self.grow(*shard, *position);
         }

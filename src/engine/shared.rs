@@ -147,7 +147,7 @@ impl Shared {
     }
 
     pub(super) fn backlog_bytes(&self) -> usize {
-        self.backlog_bytes.load(Ordering::Relaxed)
+        self.backlog_bytes.load(Ordering::Acquire)
     }
 
     pub(super) fn add_backlog(&self, bytes: usize) {
@@ -155,7 +155,7 @@ impl Shared {
     }
 
     pub(super) fn remove_backlog(&self, bytes: usize) {
-        self.backlog_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.backlog_bytes.fetch_sub(bytes, Ordering::Release);
     }
 
     /// A turn was handed over: the committer is woken if it would not see it in time.
