@@ -250,7 +250,8 @@ async fn who_hears_nothing_hears_that_and_can_go_on_from_there() {
 
 #[tokio::test]
 async fn a_reader_that_is_too_slow_is_closed_and_goes_on_where_it_was() {
-    let options = StreamOptions { client_wait_max: Duration::from_millis(50), ..StreamOptions::default() };
+    let options =
+        StreamOptions { client_wait_max: Duration::from_millis(50), streams_max: 1, ..StreamOptions::default() };
     let gateway = Gateway::with_streams(options);
     let agent = gateway.agent("shopper").await;
     for _ in 0..300 {
@@ -262,8 +263,12 @@ async fn a_reader_that_is_too_slow_is_closed_and_goes_on_where_it_was() {
     settled(&gateway).await;
     let whole = all_from(&gateway, "/api/sdk/events?from=oldest", &agent.key).await;
     let mut slow = Reader::open(&gateway, "/api/sdk/events?from=oldest", &agent.key).await;
-    // Nothing is read until the gateway has given up.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Nothing is read until the gateway has given up, which leaves room for another stream.
+    let end = tokio::time::Instant::now() + COMES_WITHIN;
+    while gateway.get("/api/sdk/events?follow=false", &agent.key).await.status != 200 {
+        assert!(tokio::time::Instant::now() < end, "a slow reader is never closed");
+        tokio::task::yield_now().await;
+    }
     let mut told = Vec::new();
     while let Some(one) = slow.next().await {
         told.push(one);

@@ -4,12 +4,17 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    pin::pin,
     sync::{Arc, Mutex},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 /// The longest wait for a delivery that must come.
 const COMES_WITHIN: Duration = Duration::from_secs(30);
@@ -46,7 +51,15 @@ pub(crate) type Answer = Option<String>;
 #[derive(Clone)]
 pub(crate) struct Receiver {
     pub(crate) url: String,
-    got: Arc<Mutex<Vec<Delivery>>>,
+    got: Arc<Got>,
+}
+
+/// What arrived so far.
+#[derive(Default)]
+struct Got {
+    deliveries: Mutex<Vec<Delivery>>,
+    /// Rings when another one has arrived.
+    news: Notify,
 }
 
 pub(crate) fn status(code: u16) -> Answer {
@@ -58,7 +71,7 @@ impl Receiver {
     pub(crate) fn new(answer: impl Fn(&Delivery, usize) -> Answer + Send + Sync + 'static) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let (got, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
+        let (got, answer) = (Arc::<Got>::default(), Arc::new(answer));
         let receiver = Receiver { url, got: Arc::clone(&got) };
         thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
@@ -70,7 +83,7 @@ impl Receiver {
     }
 
     pub(crate) fn got(&self) -> Vec<Delivery> {
-        self.got.lock().unwrap().clone()
+        self.got.deliveries.lock().unwrap().clone()
     }
 
     /// What arrived, once it is so much.
@@ -82,24 +95,27 @@ impl Receiver {
     pub(crate) async fn wait_until(&self, wanted: impl Fn(&[Delivery]) -> bool) -> Vec<Delivery> {
         let end = Instant::now() + COMES_WITHIN;
         loop {
+            // Listens before it looks, so that nothing arrives in between unheard.
+            let mut news = pin!(self.got.news.notified());
+            news.as_mut().enable();
             let got = self.got();
             if wanted(&got) {
                 return got;
             }
-            assert!(Instant::now() < end, "{got:#?}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            assert!(timeout_at(end, news).await.is_ok(), "{got:#?}");
         }
     }
 }
 
-fn serve(connection: TcpStream, got: &Mutex<Vec<Delivery>>, answer: &dyn Fn(&Delivery, usize) -> Answer) {
+fn serve(connection: TcpStream, got: &Got, answer: &dyn Fn(&Delivery, usize) -> Answer) {
     let mut reader = BufReader::new(connection);
     while let Some(delivery) = read(&mut reader) {
         let before = {
-            let mut got = got.lock().unwrap();
-            got.push(delivery.clone());
-            got.len() - 1
+            let mut deliveries = got.deliveries.lock().unwrap();
+            deliveries.push(delivery.clone());
+            deliveries.len() - 1
         };
+        got.news.notify_waiters();
         match answer(&delivery, before) {
             Some(head) => {
                 let answer = format!("{head}content-length: 0\r\n\r\n");

@@ -4,6 +4,10 @@ use std::time::{Duration, Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use holdfast::{
+    engine::{Feed, FeedCursor},
+    kernel::{Event, webhook::WebhookChange},
+};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -41,16 +45,39 @@ async fn letters(gateway: &Gateway, webhook: &str) -> Vec<Value> {
     gateway.get(&path, &gateway.operator).await.expect(200).json()["deadLetters"].as_array().unwrap().clone()
 }
 
-/// Waits until there are so many letters.
+/// Waits for events after a cursor.
+async fn news(feed: &Feed, cursor: FeedCursor) {
+    let feed = feed.clone();
+    let came = tokio::task::spawn_blocking(move || feed.wait(&cursor, COMES_WITHIN)).await.unwrap();
+    assert!(came, "nothing more happens");
+}
+
+/// Waits until there are so many letters, each of which is an event.
 async fn letters_become(gateway: &Gateway, webhook: &str, count: usize) -> Vec<Value> {
-    let end = Instant::now() + COMES_WITHIN;
+    let feed = gateway.engine.feed().unwrap();
     loop {
+        let known = feed.newest();
         let letters = letters(gateway, webhook).await;
         if letters.len() == count {
             return letters;
         }
-        assert!(Instant::now() < end, "{letters:#?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        news(feed, known).await;
+    }
+}
+
+/// Waits until it is an event how far webhooks are.
+async fn progress_is_kept(gateway: &Gateway) {
+    let feed = gateway.engine.feed().unwrap();
+    let (mut place, mut is_kept) = (feed.oldest(), false);
+    loop {
+        let after = feed.read(&place, 1000, &mut |fact, _| {
+            is_kept |= matches!(fact.event, Event::Webhook(change) if matches!(**change, WebhookChange::Told(..)));
+        });
+        if is_kept {
+            return;
+        }
+        place = after.unwrap();
+        news(feed, place.clone()).await;
     }
 }
 
@@ -59,7 +86,7 @@ async fn failures_become(gateway: &Gateway, count: usize) {
     let (end, line) = (Instant::now() + COMES_WITHIN, format!("holdfast_webhook_attempts_failed_total {count}\n"));
     while !gateway.send("GET", "/metrics", &[], "").await.text.contains(&line) {
         assert!(Instant::now() < end, "{line}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
     }
 }
 
@@ -328,12 +355,13 @@ async fn what_delivers_is_not_told_of_by_webhooks() {
     let receiver = Receiver::new(|_, _| status(200));
     hook(&gateway, &receiver, &[]).await;
     let agent = gateway.agent("shopper").await;
-    rename(&gateway, &agent, "last").await;
-    receiver.wait_until(|got| names(got).last().is_some_and(|name| name == "last")).await;
-    let before = receiver.got().len();
-    // Progress is kept every two seconds, which is an event itself.
-    tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(receiver.got().len(), before);
+    let is_last = |got: &[Delivery], wanted: &str| names(got).last().is_some_and(|name| name == wanted);
+    rename(&gateway, &agent, "before").await;
+    let before = receiver.wait_until(|got| is_last(got, "before")).await.len();
+    progress_is_kept(&gateway).await;
+    rename(&gateway, &agent, "after").await;
+    let got = receiver.wait_until(|got| is_last(got, "after")).await;
+    assert_eq!(got.len(), before + 1, "{got:#?}");
     let audit = gateway.get("/api/audit?limit=1000&resource=webhook", &gateway.operator).await.expect(200).json();
     let entries = audit["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 1, "that it was written, and nothing of its progress: {entries:#?}");
