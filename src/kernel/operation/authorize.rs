@@ -260,17 +260,17 @@ impl State {
             return Outcome::ApprovalRequired(Box::new(answer));
         }
         events.push(Event::Approved(approved));
-        if let (true, Some(score)) = (self.options.detectors, self.trust_in(payee, asked)) {
+        if let (true, Some(score)) = (self.options.detectors, self.trust_in(payment, asked)) {
             events.push(Event::TrustSeen(index, score));
         }
         Outcome::Approved(approval)
     }
 
     /// How far a payee is trusted, where anybody says; the directory is believed before the request, which is the agent's word.
-    fn trust_in(&self, payee: &Payee<'_>, asked: &Authorize<'_>) -> Option<u32> {
-        let directory = Some(&self.counterparties).filter(|directory| !directory.is_empty());
-        let described = directory.and_then(|directory| directory.find(&payee.recipient)?.trust_score);
-        described.or_else(|| asked.facts.as_ref()?.trust_score)
+    fn trust_in(&self, payment: &Payment<'_>, asked: &Authorize<'_>) -> Option<u32> {
+        // Looked up already where a rule asks for it.
+        let find = || if self.counterparties.is_empty() { None } else { self.counterparties.find(payment.recipient) };
+        payment.entry.or_else(find).and_then(|entry| entry.trust_score).or_else(|| asked.facts.as_ref()?.trust_score)
     }
 
     pub(crate) fn approved(&mut self, now: Timestamp, event: &Approved) {

@@ -271,28 +271,23 @@ impl Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::policy::{PRIORITY_DEFAULT, PolicyScope, RuleSource};
+    use crate::{
+        kernel::policy::{PolicyScope, RuleSource},
+        testing::policy_for_everybody,
+    };
 
     fn capped(id: u128, agents: impl IntoIterator<Item = u128>) -> PolicySource {
-        let rule = |text: &str| RuleSource {
+        let cap = RuleSource {
             rule_type: "MAX_AMOUNT".into(),
             operator: "LTE".into(),
-            value: text.into(),
+            value: "5".into(),
             action: "DENY".into(),
         };
         PolicySource {
             id: PolicyId(id),
-            name: "capped".into(),
-            description: String::new(),
-            policy_type: "SPEND_LIMIT".into(),
-            priority: PRIORITY_DEFAULT,
-            active: true,
             scope: PolicyScope::Assigned,
             agents: agents.into_iter().map(AgentId).collect(),
-            rules: vec![rule("5")],
-            approval: None,
-            wallets: Vec::new(),
-            timezone: None,
+            ..policy_for_everybody(vec![cap])
         }
     }
 

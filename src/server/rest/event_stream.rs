@@ -248,35 +248,15 @@ impl EventStream {
 mod tests {
     use crate::{
         engine::EngineOptions,
-        kernel::{
-            AgentId, PolicyId, Timestamp,
-            policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource},
-        },
-        testing::HandDriven,
+        kernel::{AgentId, Timestamp},
+        testing::{HandDriven, policy_for_everybody},
     };
 
     use super::*;
 
-    fn default_policy() -> PolicySource {
-        PolicySource {
-            id: PolicyId(1),
-            name: "test".to_owned(),
-            description: String::new(),
-            policy_type: "SPEND_LIMIT".to_owned(),
-            priority: PRIORITY_DEFAULT,
-            active: true,
-            scope: PolicyScope::Organization,
-            agents: Vec::new(),
-            rules: Vec::new(),
-            approval: None,
-            wallets: Vec::new(),
-            timezone: None,
-        }
-    }
-
     #[test]
     fn what_is_cut_is_behind_the_first_offset_that_is_kept() {
-        let mut options = EngineOptions::new(default_policy());
+        let mut options = EngineOptions::new(policy_for_everybody(Vec::new()));
         options.shards = 2;
         options.retention.bytes_max = Some(1);
         let mut gateway = HandDriven::new(&options, Timestamp::from_micros(1_000_000));

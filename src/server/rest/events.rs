@@ -190,35 +190,15 @@ impl FromRequestParts<RestState> for LastEventId {
 mod tests {
     use crate::{
         engine::EngineOptions,
-        kernel::{
-            PolicyId, ShardId, Timestamp,
-            policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource},
-        },
-        testing::HandDriven,
+        kernel::{ShardId, Timestamp},
+        testing::{HandDriven, policy_for_everybody},
     };
 
     use super::*;
 
-    fn policy() -> PolicySource {
-        PolicySource {
-            id: PolicyId(1),
-            name: "test".to_owned(),
-            description: String::new(),
-            policy_type: "SPEND_LIMIT".to_owned(),
-            priority: PRIORITY_DEFAULT,
-            active: true,
-            scope: PolicyScope::Organization,
-            agents: Vec::new(),
-            rules: Vec::new(),
-            approval: None,
-            wallets: Vec::new(),
-            timezone: None,
-        }
-    }
-
     #[test]
     fn an_offset_whose_history_is_cut_is_gone_and_the_first_that_is_kept_is_named() {
-        let mut options = EngineOptions::new(policy());
+        let mut options = EngineOptions::new(policy_for_everybody(Vec::new()));
         options.shards = 1;
         options.retention.bytes_max = Some(1);
         let mut gateway = HandDriven::new(&options, Timestamp::from_micros(1_000_000));

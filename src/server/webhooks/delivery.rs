@@ -277,13 +277,8 @@ mod tests {
 
     use crate::{
         engine::EngineOptions,
-        kernel::{
-            AgentId, PolicyId, Request, WebhookId,
-            policy::{PRIORITY_DEFAULT, PolicyScope, PolicySource},
-            request::UpdateAgent,
-            webhook::SigningSecret,
-        },
-        testing::{HandDriven, Random},
+        kernel::{AgentId, Request, WebhookId, request::UpdateAgent, webhook::SigningSecret},
+        testing::{HandDriven, Random, policy_for_everybody},
     };
 
     use super::*;
@@ -291,26 +286,9 @@ mod tests {
     const SHARDS: u16 = 2;
     const AGENTS: u128 = 5;
 
-    fn policy() -> PolicySource {
-        PolicySource {
-            id: PolicyId(1),
-            name: "test".to_owned(),
-            description: String::new(),
-            policy_type: "SPEND_LIMIT".to_owned(),
-            priority: PRIORITY_DEFAULT,
-            active: true,
-            scope: PolicyScope::Organization,
-            agents: Vec::new(),
-            rules: Vec::new(),
-            approval: None,
-            wallets: Vec::new(),
-            timezone: None,
-        }
-    }
-
     /// A gateway whose agents are renamed again and again; one of them much more often than the others.
     fn lived(renames: u32) -> (HandDriven, Feed) {
-        let mut options = EngineOptions::new(policy());
+        let mut options = EngineOptions::new(policy_for_everybody(Vec::new()));
         options.shards = SHARDS;
         let mut gateway = HandDriven::new(&options, Timestamp::from_micros(1_000_000));
         let feed = gateway.follow(Vec::new());
@@ -419,7 +397,7 @@ mod tests {
 
     #[test]
     fn history_that_was_cut_is_missed_and_said_to_be() {
-        let mut options = EngineOptions::new(policy());
+        let mut options = EngineOptions::new(policy_for_everybody(Vec::new()));
         options.shards = 1;
         options.retention.bytes_max = Some(1);
         let mut gateway = HandDriven::new(&options, Timestamp::from_micros(1_000_000));
