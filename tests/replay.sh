@@ -10,8 +10,9 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 ready_seconds_max=30
 
-quic_port=$((20000 + RANDOM % 10000))
-http_port=$((30000 + RANDOM % 10000))
+# Below the ports that systems give to outgoing connections, of which one that has just ended would be in the way.
+quic_port=$((10000 + RANDOM % 10000))
+http_port=$((20000 + RANDOM % 10000))
 url="http://127.0.0.1:$http_port"
 
 cleanup() {
